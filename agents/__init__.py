@@ -1,0 +1,1 @@
+"""Reinforcement learning on Gymnasium environments: tabular, policy-gradient and Q-learning agents."""

@@ -1,0 +1,87 @@
+"""`python -m labs`: the list of labs, and the commands around them."""
+
+import sys
+from collections.abc import Callable, Sequence
+
+from foundations.errors import InputError, require_choice
+
+COMMANDS = {
+    "runs": "recent runs and how they ended",
+    "resume": "go on with a run that was stopped: resume RUN|last",
+    "replay": "run a run again from its record and compare every metric: replay RUN|last",
+    "ui": "the MLflow dashboard: ui [--port 5000] [--no-browser]",
+    "data": "list, fetch and verify the data sets: data [list|fetch|verify] [NAME|all]",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command, or list the labs; gives the exit status."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        if not words or words[0] in ("-h", "--help", "list"):
+            return _list()
+        return _command(words[0])(words[1:])
+    except InputError as error:
+        from labs.kit.ends import say_error
+
+        say_error(str(error))
+        return 2
+    except Exception as error:
+        from labs.kit.ends import machine_fault, say_error
+
+        if (fault := machine_fault(error)) is None:
+            raise
+        say_error(fault)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _list() -> int:
+    from labs.kit.lab import discover
+
+    entries = discover()
+    width = max(len(entry.name) for entry in entries)
+    print("Labs (python -m labs.NAME --help):\n")
+    for topic in sorted({entry.topic for entry in entries}):
+        print(f"  {topic}")
+        for entry in entries:
+            if entry.topic == topic:
+                print(f"    {entry.name:<{width}}  {entry.summary}")
+    print("\nCommands (python -m labs COMMAND):\n")
+    for name, summary in COMMANDS.items():
+        print(f"    {name:<{width}}  {summary}")
+    return 0
+
+
+def _command(name: str) -> Callable[[list[str]], int]:
+    """The function behind a word of the command line: a command, or a lab by its name."""
+    from labs.kit.lab import discover
+
+    labs = [entry.name for entry in discover()]
+    require_choice("labs", name, [*COMMANDS, *labs])
+    if name in labs:
+        return lambda rest: _run_lab(name, rest)
+    if name == "data":
+        from labs.kit.data import command
+
+        return command.main
+    if name == "ui":
+        from labs.kit import dashboard
+
+        return dashboard.main
+    from labs.kit import commands
+
+    return {"runs": commands.runs, "resume": commands.resume, "replay": commands.replay}[name]
+
+
+def _run_lab(name: str, rest: list[str]) -> int:
+    import runpy
+
+    sys.argv = [f"labs.{name}", *rest]
+    runpy.run_module(f"labs.{name}", run_name="__main__")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,9 @@
+from . import data as data
+from . import figures as figures
+from .config import Config as Config
+from .config import Count as Count
+from .config import Presets as Presets
+from .config import Rate as Rate
+from .config import Share as Share
+from .launch import launch as launch
+from .run import Run as Run

@@ -1,0 +1,124 @@
+"""`python -m labs runs | resume | replay`: what can be done with runs that were."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NoReturn
+
+from foundations.errors import InputError
+from labs.kit import config as settings
+from labs.kit.folder import RunFolder, all_runs, find, home
+from labs.kit.journal import read_points
+from labs.kit.lab import Lab, load
+
+UNREPEATABLE = ("speed/", "system/")
+"""Metrics of the machine, not of the learner."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse would print with its usage."""
+        raise InputError(f"{self.prog}: {message}")
+
+
+def runs(arguments: Sequence[str]) -> int:
+    """Print a table of recent runs."""
+    parser = Parser("python -m labs runs", description="Recent runs and how they ended.")
+    parser.add_argument("--lab", help="only runs of this lab")
+    parser.add_argument("--count", type=int, default=20, help="at most so many (default 20)")
+    chosen = parser.parse_args(arguments)
+    if chosen.count < 1:
+        raise InputError(f"--count {chosen.count}: must be at least 1")
+    found = [run for run in all_runs() if chosen.lab in (None, run.record["lab"])][: chosen.count]
+    if not found:
+        print(f"no runs in {home()}; start one: python -m labs.gan_mnist")
+        return 0
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("run", "name", "lab", "preset", "seed", "started", "state", "step", "result"):
+        table.add_column(column, overflow="fold", no_wrap=column in ("run", "state"))
+    for run in found:
+        table.add_row(*_row(run))
+    Console().print(table)
+    return 0
+
+
+def _row(run: RunFolder) -> list[str]:
+    record, config = run.record, run.record["config"]
+    result = "  ".join(f"{name} {value:.4g}" for name, value in list(record["summary"].items())[:2])
+    started = datetime.fromisoformat(record["started"]).astimezone().strftime("%Y-%m-%d %H:%M")
+    step = f"{record['step']:,}" if "step" in record else ""
+    names = [run.path.name[:8], record["name"], record["lab"], config["preset"], str(config["seed"])]
+    return [*names, started, run.state(), step, result or (record["error"] or "")]
+
+
+def resume(arguments: Sequence[str]) -> int:
+    """Go on with a run that was stopped."""
+    parser = Parser("python -m labs resume", description="Go on with a run from its last checkpoint.")
+    parser.add_argument("run", help="id, beginning of an id, name, or last")
+    run = find(parser.parse_args(arguments).run)
+    state = run.state()
+    if state == "finished":
+        raise InputError(f"run {run.record['name']!r}: is finished; start a new one, or replay it")
+    if state == "running":
+        raise InputError(f"run {run.record['name']!r}: is still running; stop it first (Ctrl-C)")
+    from labs.kit.launch import execute
+
+    lab, config = _lab_and_config(run)
+    return execute(lab, config, resumes=run)
+
+
+def replay(arguments: Sequence[str]) -> int:
+    """Run a run again from its record, and say whether every metric came out identical."""
+    parser = Parser("python -m labs replay", description="Run a run again and compare every metric.")
+    parser.add_argument("run", help="id, beginning of an id, name, or last")
+    original = find(parser.parse_args(arguments).run)
+    if original.state() != "finished":
+        raise InputError(f"run {original.record['name']!r}: is {original.state()}; only a finished run can be replayed")
+    from labs.kit.launch import execute
+
+    lab, config = _lab_and_config(original)
+    status = execute(lab, config, replays=original)
+    return status or _compare(original, all_runs()[0])
+
+
+def _lab_and_config(run: RunFolder) -> tuple[Lab, settings.Config]:
+    """The lab of a run, set as the run was, on the device and the threads that it had."""
+    record = run.record
+    lab = load(record["target"])
+    actual = {"device": record["environment"]["device"].partition(":")[0], "threads": record["environment"]["threads"]}
+    return lab, settings.check(lab.config_type, {**record["config"], **actual}, source=f"record of {record['name']}: ")
+
+
+def _compare(original: RunFolder, again: RunFolder) -> int:
+    before, after = original.record, again.record
+    if before["digest"] == after["digest"]:
+        print(
+            f"identical: all {before['values_seen']:,} metric values of {before['name']} came out the same, to the bit"
+        )
+        return 0
+    old, new = _values(original), _values(again)
+    differing = sorted((step, name) for name, step in old if new.get((name, step)) != old[name, step])
+    print(f"different: {len(differing):,} of {len(old):,} recorded points of {before['name']} came out otherwise")
+    if differing:
+        step, name = differing[0]
+        print(f"  first at step {step:,}: {name} was {old[name, step]!r}, is {new.get((name, step))!r}")
+    for what in _changes(before, after):
+        print(f"  {what}")
+    return 1
+
+
+def _values(run: RunFolder) -> dict[tuple[str, int], float]:
+    points = read_points(run.path / "journal.jsonl")
+    return {(p.name, p.step): p.value for p in points if not p.name.startswith(UNREPEATABLE)}
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """What else is not as it was: code, versions, machine."""
+    old = {**before["environment"], **before["git"]}
+    new = {**after["environment"], **after["git"]}
+    return [f"{key} was {old.get(key)}, is {new.get(key)}" for key in old if old.get(key) != new.get(key)]

@@ -1,0 +1,171 @@
+"""A lab's settings: defaults, then a preset, then a YAML file, then flags; checked once, whatever their source.
+
+A lab's `Config` is a frozen dataclass. Its defaults are the preset `quick`; `presets` says how the others differ.
+"""
+
+import argparse
+import dataclasses
+import io
+import os
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NoReturn, TypeVar
+
+from annotated_types import Ge, Gt, Interval
+
+from foundations.errors import InputError, require_choice
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+Count = Annotated[int, Ge(1)]
+"""An integer of at least 1."""
+Rate = Annotated[float, Gt(0)]
+"""A finite number above 0."""
+Share = Annotated[float, Interval(ge=0, le=1)]
+"""A number between 0 and 1."""
+Presets = Mapping[str, Mapping[str, Any]]
+"""What a preset changes: preset name -> field name -> value."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings that every lab has; a lab's own `Config` adds its own."""
+
+    preset: Literal["smoke", "quick", "full"] = "quick"
+    """smoke: seconds, to see that it runs. quick: minutes. full: as good as the paper."""
+    config: Path | None = None
+    """YAML file of any of these settings; flags override it."""
+    seed: Annotated[int, Ge(0)] = 0
+    """Seed of every random stream of the run."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to compute; auto takes an accelerator where there is one."""
+    threads: Annotated[int, Ge(0)] = 0
+    """Torch threads on the CPU; 0 chooses: as many as the lab can use and the machine has."""
+    run_name: str | None = None
+    """Name of the run in the dashboard; made up when not given."""
+    tag: tuple[str, ...] = ()
+    """Tags of the run, as key=value."""
+    checkpoint_seconds: Rate = 60.0
+    """Seconds between checkpoints."""
+
+    presets: ClassVar[Presets] = {}
+    useful_threads: ClassVar[int] = 1
+    """More torch threads than this do not help the lab."""
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
+
+
+AnyConfig = TypeVar("AnyConfig", bound=Config)
+
+
+def parse(config_type: type[AnyConfig], arguments: Sequence[str], *, program: str, about: str) -> AnyConfig:
+    """The settings that the command line asks for; `--help` prints them and exits.
+
+    Raises: InputError for an unknown flag, an impossible value or an unreadable file, naming it.
+    """
+    import tyro
+
+    base = _base(config_type, arguments)
+    said = io.StringIO()
+    columns = os.environ.get("COLUMNS")
+    wants_help = {"-h", "--help"} & set(arguments)
+    if not wants_help:
+        os.environ["COLUMNS"] = "100000"  # an error is then one line, whatever the width of the terminal
+    try:
+        with redirect_stderr(said):
+            config = tyro.cli(config_type, args=list(arguments), default=base, prog=program, description=about)
+    except SystemExit as end:
+        if not end.code:
+            raise
+        raise InputError(f"{_one_line(said.getvalue())} (see: {program} --help)") from None
+    finally:
+        if columns is None:
+            os.environ.pop("COLUMNS", None)
+        else:
+            os.environ["COLUMNS"] = columns
+    return check(config_type, {**dataclasses.asdict(config), "config": None})
+
+
+def check(config_type: type[AnyConfig], values: Mapping[str, Any], *, source: str = "") -> AnyConfig:
+    """A `config_type` of `values`, each converted to its field's type and held against its bounds.
+
+    Raises: InputError naming the first setting that is unknown or impossible.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        config = TypeAdapter(config_type).validate_python(dict(values))
+    except ValidationError as error:
+        raise InputError(source + _first_problem(error)) from None
+    for tag in config.tag:
+        if not re.fullmatch(r"[\w./ -]+=.*", tag):
+            raise InputError(f"{source}tag={tag!r}: must be key=value, for example --tag course=dl2")
+    return config
+
+
+def to_record(config: Config) -> dict[str, Any]:
+    """The settings as plain values that JSON and YAML can hold; `check` reads them back."""
+    values = {name: value for name, value in dataclasses.asdict(config).items() if name != "config"}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def _base(config_type: type[AnyConfig], arguments: Sequence[str]) -> AnyConfig:
+    """Defaults, preset and YAML file together: what the flags then override."""
+    early = _EarlyParser(add_help=False, allow_abbrev=False)
+    early.add_argument("--preset", choices=("smoke", "quick", "full"))
+    early.add_argument("--config")
+    chosen, _ = early.parse_known_args(list(arguments))
+    from_file = _read_yaml(Path(chosen.config), config_type) if chosen.config else {}
+    preset = chosen.preset or from_file.get("preset", "quick")
+    values = {**config_type.presets.get(preset, {}), **from_file, "preset": preset}
+    if from_file:  # checked here already, so that the message can name the file
+        return check(config_type, values, source=f"{chosen.config}: ")
+    return config_type(**values)
+
+
+def _read_yaml(path: Path, config_type: type[Config]) -> dict[str, Any]:
+    import yaml
+
+    try:
+        values = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise InputError(f"--config {path}: cannot be read ({error.strerror})") from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        problem = " ".join(str(error).split())
+        raise InputError(f"--config {path}: is not valid YAML ({problem})") from None
+    if not isinstance(values, dict):
+        raise InputError(f"--config {path}: must hold settings as 'name: value' lines")
+    names = [field.name for field in dataclasses.fields(config_type)]
+    values = {str(name).replace("-", "_"): value for name, value in values.items()}
+    for name in values:
+        require_choice(f"{path}: setting", name, names)
+    values.pop("config", None)
+    return values
+
+
+class _EarlyParser(argparse.ArgumentParser):
+    """Reads `--preset` and `--config` alone, before the rest can be understood."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(message.replace("argument ", "", 1))
+
+
+def _first_problem(error: "ValidationError") -> str:
+    first = error.errors(include_url=False)[0]
+    name = ".".join(str(part) for part in first["loc"] if part != "function-after")
+    message = first["msg"].replace("Input should", "must").replace("Unexpected keyword argument", "unknown setting")
+    return f"{name}={first['input']!r}: {message}"
+
+
+def _one_line(box: str) -> str:
+    """What tyro prints in a box, as one line: the problem and the nearest flag."""
+    lines = [line.strip("│ ") for line in box.splitlines() if line.startswith("│")]
+    rule = next((index for index, line in enumerate(lines) if line.startswith("─")), len(lines))
+    problem = " ".join(lines[:rule])
+    for index, line in enumerate(lines):
+        if line.startswith("Perhaps you meant") and index + 1 < len(lines):
+            return f"{problem}; did you mean {lines[index + 1].split()[0]}?"
+    return problem or " ".join(box.split())

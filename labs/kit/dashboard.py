@@ -1,0 +1,128 @@
+"""`python -m labs ui`: the MLflow dashboard on this machine, opened where training runs are shown."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import webbrowser
+from collections.abc import Sequence
+from contextlib import suppress
+
+from foundations.errors import InputError
+from labs.kit.commands import Parser
+from labs.kit.ends import Interrupted, Interrupts, MachineError
+from labs.kit.folder import all_runs, home
+from labs.kit.run import DEFAULT_PORT
+
+HOST = "127.0.0.1"
+START_SECONDS = 90.0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve the dashboard until Ctrl-C."""
+    parser = Parser("python -m labs ui", description="The MLflow dashboard of the runs in mlruns/.")
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help=f"where to listen (default {DEFAULT_PORT})")
+    parser.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
+    chosen = parser.parse_args(arguments)
+    if not 1 <= chosen.port <= 65535:
+        raise InputError(f"--port {chosen.port}: must be between 1 and 65535")
+    from labs.kit import stale, tracking
+
+    remote = tracking.store_uri() if tracking.store_uri().startswith("http") else None
+    if not remote:
+        _require_free(chosen.port)
+    client = tracking.open_store()
+    stale.sweep(client)
+    page = _page(client)
+    if remote:
+        _show(f"{remote.rstrip('/')}/{page}", browser=not chosen.no_browser)
+        return 0
+    return _serve(chosen.port, page, browser=not chosen.no_browser)
+
+
+def _page(client: "object") -> str:
+    """The newest run's experiment, in the training view."""
+    from labs.kit import tracking
+
+    runs = all_runs()
+    return tracking.training_view(runs[0].record["experiment"]) if runs else f"#/experiments?{tracking.TRAINING_VIEW}"
+
+
+def _serve(port: int, page: str, *, browser: bool) -> int:
+    interrupts = Interrupts()
+    with interrupts.handled():
+        server = _start(port)
+        try:
+            _wait_until_it_answers(server, port)
+            _show(f"http://{HOST}:{port}/{page}", browser=browser)
+            print("Ctrl-C ends it", flush=True)
+            server.wait()
+        except Interrupted:
+            print("dashboard ended", flush=True)
+            return 0
+        finally:
+            _stop(server)
+    raise MachineError("the dashboard's server ended by itself; is there enough memory?")
+
+
+def _start(port: int) -> "subprocess.Popen[bytes]":
+    from labs.kit import tracking
+
+    environment = {
+        **os.environ,
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "PYTHONWARNINGS": "ignore",
+    }
+    words = ["--host", HOST, "--port", str(port), "--workers", "1", "--backend-store-uri", tracking.store_uri()]
+    if root := tracking.artifact_root():
+        words += ["--default-artifact-root", root]
+    command = [sys.executable, "-m", "mlflow", "server", *words]
+    log = (home() / "dashboard.log").open("wb")
+    return subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+
+
+def _wait_until_it_answers(server: "subprocess.Popen[bytes]", port: int) -> None:
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until and server.poll() is None:
+        with (
+            suppress(urllib.error.URLError, OSError),
+            urllib.request.urlopen(f"http://{HOST}:{port}/health", timeout=2),
+        ):
+            return
+        time.sleep(0.2)
+    raise MachineError(f"the dashboard's server did not start; it says why in {home() / 'dashboard.log'}")
+
+
+def _show(address: str, *, browser: bool) -> None:
+    print(f"dashboard: {address}", flush=True)
+    if browser:
+        with suppress(webbrowser.Error):
+            webbrowser.open(address)
+
+
+def _require_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except PermissionError:
+            raise InputError(f"--port {port}: needs rights that you do not have; choose one from 1024 up") from None
+        except OSError:
+            raise InputError(
+                f"--port {port}: is taken by another program; choose another, for example --port {port + 1}"
+            ) from None
+
+
+def _stop(server: "subprocess.Popen[bytes]") -> None:
+    """End the server and all its children."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            server.wait(5)
+            return

@@ -1,0 +1,54 @@
+"""What a file holds, apart from how it is compressed: unpack it, and compare its hash with the expected one."""
+
+import gzip
+import hashlib
+import zlib
+from pathlib import Path
+
+from foundations.errors import InputError
+from labs.kit.data.registry import DataFile
+
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+class DamageError(ValueError):
+    """The bytes are not the file that they should be; the message says how they differ."""
+
+
+def unpack(packed: bytes) -> bytes:
+    """The content of `packed`, which may be gzip or plain; told apart by its first two bytes.
+
+    Raises: DamageError for a gzip stream that is cut short or broken.
+    """
+    if not packed.startswith(GZIP_MAGIC):
+        return packed
+    try:
+        return gzip.decompress(packed)
+    except (EOFError, OSError, zlib.error) as error:
+        raise DamageError(f"truncated or broken gzip: {error}") from error
+
+
+def unpack_verified(packed: bytes, file: DataFile) -> bytes:
+    """The content of `packed`, known to be exactly that of `file`.
+
+    Raises: DamageError naming the actual and the expected SHA-256 otherwise.
+    """
+    try:
+        content = unpack(packed)
+    except DamageError as damage:
+        raise DamageError(f"{damage}, expected content of SHA-256 {file.sha256}") from damage
+    actual = hashlib.sha256(content).hexdigest()
+    if actual != file.sha256:
+        raise DamageError(f"SHA-256 of its content is {actual} ({len(content):,} bytes), expected {file.sha256}")
+    return content
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of the file at `path`, as they are.
+
+    Raises: InputError where it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the file and its permissions") from error

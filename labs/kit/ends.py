@@ -1,0 +1,94 @@
+"""The ways in which a run ends, and what each says to the user and to the shell.
+
+finished: status 0. killed (Ctrl-C, SIGTERM): 128 + signal. failed (a crash, the machine's fault) and diverged: 1.
+Bad input: 2. A run whose process vanished is stale; whoever looks next finds it so.
+"""
+
+import errno
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Literal
+
+Ended = Literal["finished", "failed", "killed", "diverged", "stale"]
+
+
+class Interrupted(BaseException):
+    """Ctrl-C or SIGTERM. Not an `Exception`, so that no `except Exception` of a lab swallows it."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(signal_number)
+        self.name = "Ctrl-C" if signal_number == signal.SIGINT else signal.Signals(signal_number).name
+        self.status = 128 + signal_number
+
+
+class Diverged(Exception):
+    """A metric or a weight became NaN or infinite."""
+
+
+class MachineError(Exception):
+    """The machine's fault, not the user's: no space, no permission, no answer. One line that says what to do."""
+
+
+_MACHINE_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO}
+
+
+def machine_fault(error: BaseException) -> str | None:
+    """One line for an error that is the machine's fault; None for any other."""
+    if isinstance(error, MachineError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in _MACHINE_FAULTS:
+        where = f" at {error.filename}" if error.filename else ""
+        return f"the machine refused to write{where}: {error.strerror}"
+    return None
+
+
+def say_error(message: str) -> None:
+    """Print one line on standard error."""
+    print(f"error: {' '.join(str(message).split())}", file=sys.stderr, flush=True)
+
+
+class Interrupts:
+    """Ctrl-C and SIGTERM, held back while a step is under way.
+
+    Inside `deferred` the first signal only sets `pending`, so that the loop can finish its step and save itself; a
+    second one, and any signal outside `deferred`, raises `Interrupted` at once.
+    """
+
+    def __init__(self) -> None:
+        self.pending: int | None = None
+        self._deferring = False
+
+    @contextmanager
+    def handled(self) -> Iterator["Interrupts"]:
+        """Take over both signals for the block, and give them back after it."""
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = [signal.signal(number, self._receive) for number in numbers]
+        try:
+            yield self
+        finally:
+            for number, handler in zip(numbers, before, strict=True):
+                signal.signal(number, handler)
+
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Let the block finish its step before it ends."""
+        self._deferring = True
+        try:
+            yield
+        finally:
+            self._deferring = False
+
+    def raise_pending(self) -> None:
+        """Raise `Interrupted` if a signal has come."""
+        if self.pending is not None:
+            raise Interrupted(self.pending)
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        if self._deferring and self.pending is None:
+            self.pending = number
+            print(f"\n{Interrupted(number).name}: finishing this step ...", file=sys.stderr, flush=True)
+        else:
+            raise Interrupted(number)

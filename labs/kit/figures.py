@@ -1,0 +1,89 @@
+"""How every picture of the project looks: image grids, films, curves, in colours that colour-blind eyes tell apart."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+from PIL import Image
+
+from foundations.errors import require
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from torch import Tensor
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Okabe and Ito's colours, tellable with every kind of colour vision (jfly.uni-koeln.de/color)."""
+
+plt.rcParams.update(
+    {
+        "axes.prop_cycle": mpl.cycler(color=COLOURS),
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "grid.alpha": 0.25,
+        "axes.titleweight": "bold",
+        "axes.titlesize": 11,
+        "axes.labelsize": 10,
+        "legend.frameon": False,
+        "figure.constrained_layout.use": True,
+        "svg.hashsalt": "labs",
+    }
+)
+
+GAP = 2
+FILM_SECONDS = 8.0
+
+
+def grid(images: "Tensor", columns: int = 8, *, scale: int | None = None) -> Image.Image:
+    """`images` (count, 1 or 3, height, width), values in [0, 1], row by row in one picture.
+
+    Small images are enlarged by whole pixels (`scale`), so that a 28-pixel digit can be read on any screen.
+    """
+    require(images.ndim == 4 and images.shape[1] in (1, 3), "images.shape", tuple(images.shape), "(n, 1 or 3, h, w)")
+    count, channels, height, width = images.shape
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    pixels = (images.detach().cpu().float().clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).numpy()
+    sheet = np.full((rows * (height + GAP) + GAP, columns * (width + GAP) + GAP, channels), 96, np.uint8)
+    for index, image in enumerate(pixels):
+        top, left = GAP + index // columns * (height + GAP), GAP + index % columns * (width + GAP)
+        sheet[top : top + height, left : left + width] = image
+    picture = Image.fromarray(sheet.squeeze(2) if channels == 1 else sheet)
+    scale = scale or max(1, round(56 / width))
+    return picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
+
+
+def film(frames: Sequence[Path], file: Path) -> None:
+    """An animated GIF of the pictures `frames`, about eight seconds long, resting on the last."""
+    pictures = [Image.open(frame).convert("P", palette=Image.Palette.ADAPTIVE, colors=64) for frame in frames]
+    each = int(min(500, max(60, 1000 * FILM_SECONDS / len(pictures))))
+    durations = [each] * (len(pictures) - 1) + [2000]
+    pictures[0].save(file, save_all=True, append_images=pictures[1:], duration=durations, loop=0, optimize=True)
+
+
+def save(figure: "Figure", file: Path) -> None:
+    """Write `figure` and close it."""
+    figure.savefig(file, dpi=120)
+    plt.close(figure)
+
+
+def curves(title: str, series: Mapping[str, tuple[Sequence[float], Sequence[float]]], unit: str = "step") -> "Figure":
+    """Curves over the steps on one pair of axes: name -> (steps, values)."""
+    figure, axes = plt.subplots(figsize=(6.2, 3.1))
+    for name, (steps, values) in series.items():
+        marker = "o" if len(steps) < 25 else None
+        axes.plot(steps, values, label=name, linewidth=1.4, marker=marker, markersize=3)
+    axes.set_title(title, loc="left")
+    axes.set_xlabel(unit)
+    axes.xaxis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:,.0f}"))
+    if len(series) > 1:
+        axes.legend(fontsize=9)
+    else:
+        axes.set_ylabel(next(iter(series)))
+    return figure

@@ -1,0 +1,132 @@
+"""A run's folder, `mlruns/runs/ID/`: its record, journal, checkpoints and pictures; and which runs are alive.
+
+The folder is the truth on this machine: a run can be listed, resumed and replayed from it without MLflow.
+"""
+
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from foundations.errors import InputError
+from labs.kit.ends import MachineError
+
+HEARTBEAT_SECONDS = 5.0
+SILENT_SECONDS = 60.0
+"""A run on another host is given up after this long without a heartbeat."""
+
+
+def home() -> Path:
+    """The folder of all runs: `mlruns` below the working directory."""
+    return Path("mlruns").resolve()
+
+
+def ensure_home() -> Path:
+    """`home()`, made where it is missing. Raises: MachineError if nothing can be written there."""
+    folder, probe = home(), home() / f".write-{os.getpid()}"
+    try:
+        (folder / "runs").mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"x" * 65536)
+    except OSError as error:
+        raise MachineError(
+            f"{folder} cannot be written ({error.strerror}): free it, or work in another directory"
+        ) from None
+    finally:
+        if os.access(folder, os.W_OK):
+            probe.unlink(missing_ok=True)
+    return folder
+
+
+class RunFolder:
+    """One run on disk. Open at most once at a time: its lock is the run's life."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = FileLock(path / "lock")
+        self._closed = threading.Event()
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What is known of the run: lab, settings, seed, host, versions, how it ended."""
+        record: dict[str, Any] = json.loads((self.path / "record.json").read_text())
+        return record
+
+    def update(self, **changes: Any) -> None:
+        """Change the record, atomically."""
+        file = self.path / "record.json"
+        record = {**(self.record if file.exists() else {}), **changes}
+        fresh = file.with_suffix(".writing")
+        fresh.write_text(json.dumps(record, indent=1) + "\n")
+        fresh.replace(file)
+
+    def open(self) -> None:
+        """Take the run for this process and let its heart beat. Raises: InputError if another process has it."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise InputError(f"run {self.path.name} is running in another process: wait for it, or stop it") from None
+        self._closed.clear()
+        threading.Thread(target=self._beat, daemon=True, name="heartbeat").start()
+
+    def close(self) -> None:
+        """Give the run back."""
+        self._closed.set()
+        self._lock.release()
+
+    def alive(self) -> bool:
+        """Whether a process has this run open: by its lock on this host, by its heartbeat on another."""
+        if self.record.get("host") != socket.gethostname():
+            return self.silence() < SILENT_SECONDS
+        try:
+            with FileLock(self.path / "lock", timeout=0):
+                return False
+        except Timeout:
+            return True
+
+    def silence(self) -> float:
+        """Seconds since the last heartbeat."""
+        beat = self.path / "heartbeat"
+        return time.time() - beat.stat().st_mtime if beat.exists() else float("inf")
+
+    def state(self) -> str:
+        """How the run ended, or `running`, or `stale` where its process vanished."""
+        ended: str | None = self.record.get("ended")
+        return ended or ("running" if self.alive() else "stale")
+
+    def _beat(self) -> None:
+        while not self._closed.is_set():
+            (self.path / "heartbeat").touch()
+            self._closed.wait(HEARTBEAT_SECONDS)
+
+
+def all_runs() -> list[RunFolder]:
+    """Every run of `home()`, the newest first."""
+    folders = [RunFolder(file.parent) for file in (home() / "runs").glob("*/record.json")]
+    return sorted(folders, key=lambda folder: str(folder.record["started"]), reverse=True)
+
+
+def find(reference: str) -> RunFolder:
+    """The run of that id, beginning of an id, or name; `last` is the newest. Raises: InputError if there is not one."""
+    runs = all_runs()
+    if not runs:
+        raise InputError(f"run {reference!r}: there are no runs in {home()}; start one: python -m labs.gan_mnist")
+    if reference == "last":
+        return runs[0]
+    found = [run for run in runs if reference in (run.path.name, run.record["name"])]
+    found = found or [run for run in runs if len(reference) >= 4 and run.path.name.startswith(reference)]
+    if len(found) == 1:
+        return found[0]
+    problem = "fits several runs: give more of the id" if found else "is no run here"
+    raise InputError(f"run {reference!r}: {problem}; `python -m labs runs` lists them, `last` is the newest")
+
+
+def same(left: Mapping[str, Any], right: Mapping[str, Any], keys: tuple[str, ...]) -> list[str]:
+    """Those of `keys` in which two records differ."""
+    return [key for key in keys if left.get(key) != right.get(key)]

@@ -1,0 +1,47 @@
+"""The run's own record of its metrics: appended before anything else hears of them, so that no crash loses a point."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Point(NamedTuple):
+    """One recorded value of one metric."""
+
+    name: str
+    value: float
+    step: int
+    time: int
+    """Milliseconds since 1970."""
+
+
+class Journal:
+    """An append-only file of points, one JSON list a line.
+
+    A point is acknowledged once `append` returns: it is then with the operating system, and outlives a killed process.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        whole = path.read_bytes().rfind(b"\n") + 1 if path.exists() else 0
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
+        os.ftruncate(self._file, whole)  # a power cut can leave half a line at the end
+        os.lseek(self._file, 0, os.SEEK_END)
+
+    def append(self, points: Sequence[Point]) -> None:
+        """Write `points` in one go."""
+        os.write(self._file, "".join(json.dumps(point) + "\n" for point in points).encode())
+
+    def close(self) -> None:
+        """No more points."""
+        os.close(self._file)
+
+
+def read_points(path: Path) -> list[Point]:
+    """All whole points of a journal; none where there is no journal yet."""
+    if not path.exists():
+        return []
+    lines = path.read_bytes().split(b"\n")[:-1]
+    return [Point(*json.loads(line)) for line in lines]

@@ -1,0 +1,99 @@
+"""From a lab's `main` to a finished run and an exit status."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from foundations.errors import InputError
+from labs.kit import config as settings
+from labs.kit.ends import Diverged, Interrupted, machine_fault, say_error
+from labs.kit.lab import Lab, lab_of
+
+if TYPE_CHECKING:
+    from labs.kit.folder import RunFolder
+    from labs.kit.run import Run
+
+
+def launch(main: "Callable[[Any, Run], None]") -> NoReturn:
+    """Run the lab of `main` as the command line asks, and exit with the run's status."""
+    try:
+        lab = lab_of(main)
+        config = settings.parse(
+            lab.config_type, sys.argv[1:], program=lab.program, about=sys.modules[main.__module__].__doc__ or ""
+        )
+    except InputError as error:
+        say_error(str(error))
+        sys.exit(2)
+    sys.exit(execute(lab, config, sys.argv[1:]))
+
+
+def execute(
+    lab: Lab,
+    config: settings.Config,
+    arguments: Sequence[str] = (),
+    *,
+    resumes: "RunFolder | None" = None,
+    replays: "RunFolder | None" = None,
+) -> int:
+    """Run `lab` once and give the exit status: every way to end passes through here."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait must not steal the neighbours' cores
+    from labs.kit.run import Run
+
+    run = None
+    try:
+        run = Run(lab, config, arguments, resumes=resumes, replays=replays)
+        with run.interrupts.handled():
+            lab.main(config, run)
+            run.end("finished")
+        run.farewell()
+        return 0
+    except Interrupted as signal:
+        _end(run, "killed", signal)
+        return signal.status
+    except InputError as error:
+        _end(run, "failed", error)
+        say_error(str(error))
+        return 2
+    except Diverged as error:
+        _end(run, "diverged", error)
+        say_error(f"diverged: {error}")
+        return 1
+    except Exception as error:
+        fault = machine_fault(error)
+        _end(run, "failed", error)
+        if fault is None:
+            raise
+        say_error(fault)
+        return 1
+
+
+def _end(run: "Run | None", ended: Any, error: BaseException) -> None:
+    """Close the run as well as the circumstances allow, and say how to go on."""
+    if run is None or not run.opened:
+        if isinstance(error, Interrupted):
+            print(f"stopped by {error.name} before the run began: nothing was written", file=sys.stderr)
+        return
+    reference, step = run.folder.path.name[:8], run.saved_step
+    try:
+        run.end(ended, error)
+    except Exception as trouble:  # the disk may be full, the store gone: the journal and the checkpoint remain
+        say_error(f"the run could not be closed cleanly ({type(trouble).__name__}: {trouble})")
+    kept = f"; checkpoint at step {step:,}" if step else ""
+    if isinstance(error, Interrupted):
+        print(
+            f"stopped by {error.name} at step {run.step:,}{kept}; to go on: python -m labs resume {reference}",
+            file=sys.stderr,
+        )
+    elif isinstance(error, Diverged):
+        kept = (
+            f"the last good checkpoint, of step {step:,}, is in {run.folder.path}"
+            if step
+            else "there is no checkpoint before it"
+        )
+        print(f"{kept}; try a smaller learning rate or another seed", file=sys.stderr)
+    elif step:
+        print(
+            f"the run keeps its checkpoint of step {step:,}; to go on: python -m labs resume {reference}",
+            file=sys.stderr,
+        )

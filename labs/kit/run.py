@@ -1,0 +1,386 @@
+"""A run: it drives a learner and records what happens, so that a lab is left with what it teaches.
+
+for step, metrics in run.follow(learner, steps=config.steps):
+    if run.every(1_000):
+        run.images("samples", learner.sample(64))
+run.summary({"accuracy": 0.99})
+"""
+
+from __future__ import annotations  # labs name `kit.Run` in their signatures: importing it must not import torch
+
+import time
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from foundations.errors import InputError, require
+from labs.kit.config import Config, to_record
+from labs.kit.ends import Diverged, Ended, Interrupts
+from labs.kit.folder import RunFolder, ensure_home, home
+from labs.kit.gallery import Gallery
+from labs.kit.journal import Journal, Point, read_points
+from labs.kit.lab import Lab
+from labs.kit.recorder import Recorder
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from torch import Tensor, nn
+
+    from foundations.learner import Learner, Metrics
+    from labs.kit.data import ImageData
+    from labs.kit.progress import Progress
+
+DEFAULT_PORT = 5000
+SETTLE_SECONDS = 0.25
+SETTLE_STEPS = 64
+STATUS = {"finished": "FINISHED", "killed": "KILLED", "stale": "KILLED", "failed": "FAILED", "diverged": "FAILED"}
+
+
+class Run:
+    """One run of one lab.
+
+    It begins to exist (folder, entry in MLflow) when it first has something to record: bad input found before that
+    leaves nothing behind.
+    """
+
+    def __init__(
+        self,
+        lab: Lab,
+        config: Config,
+        arguments: Sequence[str] = (),
+        *,
+        resumes: RunFolder | None = None,
+        replays: RunFolder | None = None,
+    ) -> None:
+        from foundations.streams import Streams
+        from labs.kit import environment
+
+        self.lab, self.config = lab, config
+        self.device = environment.prepare(config)
+        self.streams = Streams(config.seed)
+        self.step = 0
+        self.saved_step = 0
+        self.seconds = 0.0
+        self.interrupts = Interrupts()
+        self._arguments, self._resumes, self._replays = list(arguments), resumes, replays
+        self._opened = False
+        self._stopping = False
+        self._last_step = 0
+        self._pending: list[tuple[int, Metrics]] = []
+        self._settle_at = 0.0
+        self._newest: dict[str, float] = {}
+        self._facts: dict[str, Any] = {"data": {}, "notes": [], "summary": {}}
+
+    # What a lab calls ------------------------------------------------------------------------------------------------
+
+    def load_images(self, spec: str) -> ImageData:
+        """The data set `spec` (a registered name or a folder), recorded as what this run learns from."""
+        from labs.kit.data import load_images
+
+        data = load_images(spec)
+        before = self._before().get("data", {}).get(data.name)
+        if before and before["fingerprint"] != data.fingerprint:
+            raise InputError(
+                f"data {spec!r}: changed since the run (fingerprint {data.fingerprint}, was {before['fingerprint']}); "
+                "give the original data, or start a new run"
+            )
+        facts = {"fingerprint": data.fingerprint, "source": data.source, "licence": data.licence}
+        counts = {"train": len(data.train_labels), "test": len(data.test_labels)}
+        self._facts["data"][data.name] = {**facts, **counts}
+        if data.notice:
+            self.note(data.notice)
+        return data
+
+    def follow(
+        self, learner: Learner, *, steps: int, examples_per_step: int = 1, name: str = "training"
+    ) -> Iterator[tuple[int, Metrics]]:
+        """Train `learner` up to step `steps`, yielding (step, metrics) after each; metrics, checkpoints, ends included.
+
+        A resumed run starts behind its last checkpoint. A lab that trains several learners names each phase; metrics
+        of all but `training` carry the name in front. To end early, call `stop` instead of breaking out of the loop.
+        """
+        from labs.kit.progress import Progress
+
+        require(steps >= 1, "steps", steps, "at least 1")
+        self._open()
+        file = self.folder.path / f"checkpoint-{name}.pt"
+        start, done = self._restore(file, learner)
+        if done or start >= steps:
+            return
+        prefix = "" if name == "training" else f"{name}/"
+        self._last_step, self._stopping = steps, False
+        began, saved = time.monotonic() - self.seconds, time.monotonic()
+        updates = learner.learn()
+        title = self.lab.name if not prefix else f"{self.lab.name} {name}"
+        with Progress(title, steps, start, examples_per_step) as progress, self.interrupts.deferred():
+            for step in range(start + 1, steps + 1):
+                metrics = next(updates, None)
+                if metrics is None:
+                    break
+                self.step = step
+                self._take(step, {prefix + key: value for key, value in metrics.items()} if prefix else metrics)
+                yield step, metrics
+                self.seconds = time.monotonic() - began
+                if progress.due():
+                    self._show(progress, step)
+                if self._stopping:
+                    break
+                interrupted = self.interrupts.pending is not None
+                if interrupted or time.monotonic() - saved > self.config.checkpoint_seconds:
+                    self._save(file, learner, done=False)
+                    saved = time.monotonic()
+                    self.interrupts.raise_pending()
+            self._save(file, learner, done=True)
+            self._show(progress, self.step)
+
+    def every(self, steps: int) -> bool:
+        """Whether this step is a multiple of `steps`, or the last one."""
+        return self.step % steps == 0 or self.step == self._last_step
+
+    def stop(self) -> None:
+        """End the phase after this step, as finished."""
+        self._stopping = True
+
+    def log(self, metrics: Metrics) -> None:
+        """Record figures that the lab computed at this step; each one is kept."""
+        self._open()
+        self._settle()
+        self.recorder.add(self.step, _read([metrics])[0], thin=False)
+
+    def summary(self, values: Mapping[str, float]) -> None:
+        """Record the figures by which the run is judged, under `final/`."""
+        self.log({f"final/{name}": value for name, value in values.items()})
+        self._facts["summary"].update({name: float(value) for name, value in values.items()})
+        self.folder.update(summary=self._facts["summary"])
+
+    def note(self, text: str) -> None:
+        """Say something that nobody must miss: on the console, in the record and on the report's first lines."""
+        print(f"note: {text}", flush=True)
+        if text not in self._facts["notes"]:
+            self._facts["notes"].append(text)
+
+    def images(self, name: str, images: Tensor, *, columns: int = 8) -> None:
+        """Show `images` (count, channels, height, width), values in [0, 1], as one grid of this step."""
+        self._open()
+        self.gallery.images(name, images, self.step, columns)
+
+    def film(self, name: str) -> None:
+        """Make a film of all grids that were shown as `name`."""
+        self._open()
+        self.gallery.film(name)
+
+    def figure(self, name: str, figure: Figure) -> None:
+        """Keep a matplotlib figure, and close it."""
+        self._open()
+        self.gallery.figure(name, figure)
+
+    def table(self, name: str, rows: Sequence[Mapping[str, object]]) -> None:
+        """Keep a table: a mapping a row, the same keys in each."""
+        self._open()
+        self.gallery.table(name, rows)
+
+    def model(self, name: str, module: nn.Module, example: Tensor) -> None:
+        """Keep a trained model: for `mlflow.pytorch.load_model`, and its bare weights as safetensors."""
+        self._open()
+        self.gallery.model(name, module, example)
+
+    # Life ------------------------------------------------------------------------------------------------------------
+
+    @property
+    def opened(self) -> bool:
+        """Whether the run exists yet."""
+        return self._opened
+
+    def _before(self) -> dict[str, Any]:
+        """The record that this run must agree with: its own earlier one, or that of the run it replays."""
+        earlier = self._resumes or self._replays
+        return earlier.record if earlier else {}
+
+    def _open(self) -> None:
+        if self._opened:
+            return
+        ensure_home()
+        from labs.kit import stale, tracking
+
+        if self._resumes:
+            self.folder = self._resumes
+            self.folder.open()
+            self.tracker = tracking.Tracker.again(self.folder.record["id"])
+            known = read_points(self.folder.path / "journal.jsonl")
+            self.tracker.points(known)
+        else:
+            parameters = to_record(self.config)
+            self.tracker = tracking.Tracker.start(self.lab.name, self.config.run_name, parameters)
+            self.folder = RunFolder(home() / "runs" / self.tracker.run_id)
+            self.folder.open()
+            known = []
+        keep = None
+        if self._replays:
+            keep = {(point.name, point.step) for point in read_points(self._replays.path / "journal.jsonl")}
+        journal = Journal(self.folder.path / "journal.jsonl")
+        pairs = {(point.name, point.step) for point in known}
+        self.recorder = Recorder(journal, self.tracker.points, known=pairs, keep=keep)
+        self.gallery = Gallery(self.folder.path, self.tracker, resumed=self._resumes is not None)
+        self._opened = True
+        self._write_record()
+        self._monitor = tracking.system_monitor(self.tracker.run_id, resumed=self._resumes is not None)
+        stale.sweep(self.tracker.client)
+        verb = "resumed" if self._resumes else "started"
+        print(f"{verb} {self.tracker.name} ({self.tracker.run_id[:8]}) on {self.device}, seed {self.config.seed}")
+
+    def _write_record(self) -> None:
+        from labs.kit import environment
+
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        facts = environment.describe(self.device)
+        git = environment.git_state(self.lab.file)
+        command = environment.command_line(self.lab.target, self._arguments)
+        settings = {"config": to_record(self.config)}
+        if self._resumes:
+            before = self.folder.record
+            changed = [key for key in ("torch", "threads", "device") if before["environment"].get(key) != facts[key]]
+            if git.get("git_commit") != before["git"].get("git_commit"):
+                changed.append("the code's git commit")
+            if changed:
+                self.note(f"resumed with another {', '.join(changed)}: figures may differ from an uninterrupted run")
+            start = {"resumed": before.get("resumed", 0) + 1}
+        else:
+            start = {
+                "id": self.tracker.run_id,
+                "name": self.tracker.name,
+                "experiment": self.tracker.experiment,
+                "lab": self.lab.name,
+                "target": self.lab.target,
+                "summary_line": self.lab.summary,
+                "started": now,
+                "command": command,
+                "replay_of": self._replays.path.name if self._replays else None,
+                **settings,
+            }
+        life = {"host": facts["host"], "ended": None, "error": None}
+        self.folder.update(**start, **life, **self._facts, environment=facts, git=git)
+        self.gallery.settings(to_record(self.config))
+        self._tag(facts, git, command)
+        for name, data in self._facts["data"].items():
+            self.tracker.dataset(name, data["fingerprint"], data["source"], f"{data['train']} + {data['test']} images")
+
+    def _tag(self, facts: Mapping[str, str], git: Mapping[str, str], command: str) -> None:
+        tags = {"lab": self.lab.name, "preset": self.config.preset, "seed": str(self.config.seed), "command": command}
+        tags["mlflow.note.content"] = f"{self.lab.summary}. The whole story is in the artifact `report.html`."
+        for name, data in self._facts["data"].items():
+            tags |= {"data": name, "data_fingerprint": data["fingerprint"], "data_source": data["source"]}
+        if self._facts["notes"]:
+            tags["notes"] = " | ".join(self._facts["notes"])
+        if self._replays:
+            tags["replay_of"] = self._replays.path.name
+        own = dict(tag.split("=", 1) for tag in self.config.tag)
+        self.tracker.tags({**tags, **facts, **git, **own})
+
+    def end(self, ended: Ended, error: BaseException | None = None) -> None:
+        """Close the run: what is known is written, uploaded and shown in its report; the store hears how it ended."""
+        if not self._opened:
+            return
+        if ended in ("finished", "killed"):
+            self._settle()
+        self.recorder.close()
+        digest = self.recorder.digest.hex()
+        self.folder.update(
+            **self._facts,
+            ended=ended,
+            error=str(error) if error else None,
+            digest=digest,
+            values_seen=self.recorder.values_seen,
+            step=self.step,
+            seconds=round(self.seconds, 3),
+        )
+        if ended == "failed" and error:
+            self.gallery.text("traceback.txt", "".join(traceback.format_exception(error)))
+        self.gallery.report()
+        with suppress(Exception):  # a sampler that trips must not take the run's end with it
+            self._monitor.finish()
+        tags = {"ended": ended, "metrics_digest": digest}
+        if self._facts["notes"]:
+            tags["notes"] = " | ".join(self._facts["notes"])
+        self.tracker.tags(tags)
+        self.tracker.end(STATUS[ended])  # type: ignore[arg-type]
+        self.folder.close()
+        self._opened = False
+
+    def farewell(self) -> None:
+        """Say what came out and where to see it."""
+        from labs.kit.tracking import training_view
+
+        print(f"finished {self.tracker.name} after {self.seconds:.1f} s of training")
+        for name, value in self._facts["summary"].items():
+            print(f"  {name:<32} {value:,.4g}")
+        print(f"  report     {self.folder.path / 'report.html'}")
+        page = training_view(self.tracker.experiment, self.tracker.run_id)
+        print(f"  dashboard  python -m labs ui   then http://127.0.0.1:{DEFAULT_PORT}/{page}", flush=True)
+
+    # Steps -----------------------------------------------------------------------------------------------------------
+
+    def _take(self, step: int, metrics: Metrics) -> None:
+        """Read metrics at once on the CPU; elsewhere a few at a time, so that the device need not wait."""
+        self._pending.append((step, metrics))
+        if self.device.type == "cpu" or len(self._pending) >= SETTLE_STEPS or time.monotonic() > self._settle_at:
+            self._settle()
+
+    def _settle(self) -> None:
+        pending, self._pending = self._pending, []
+        for (step, _), values in zip(pending, _read([metrics for _, metrics in pending]), strict=True):
+            self.recorder.add(step, values)
+            self._newest = values
+        self._settle_at = time.monotonic() + SETTLE_SECONDS
+
+    def _show(self, progress: Progress, step: int) -> None:
+        self._settle()
+        progress.show(step, self._newest)
+        speed = Point("speed/examples_per_second", progress.rate(step), step, time.time_ns() // 1_000_000)
+        self.recorder.record([speed])
+
+    def _restore(self, file: Path, learner: Learner) -> tuple[int, bool]:
+        if not (self._resumes and file.exists()):
+            return 0, False
+        from labs.kit import checkpoint
+
+        state = checkpoint.load(file)
+        learner.load_state_dict(state["learner"])
+        self.recorder.load_state_dict(state["recorder"])
+        self.step = self.saved_step = state["step"]
+        self.seconds = state["seconds"]
+        return state["step"], state["done"]
+
+    def _save(self, file: Path, learner: Learner, *, done: bool) -> None:
+        from labs.kit import checkpoint
+
+        self._settle()
+        state = {
+            "learner": learner.state_dict(),
+            "recorder": self.recorder.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "done": done,
+        }
+        try:
+            checkpoint.save(file, state)
+        except Diverged as error:
+            raise Diverged(f"{error} at step {self.step}") from None
+        self.saved_step = self.step
+
+
+def _read(metrics: Sequence[Metrics]) -> list[dict[str, float]]:
+    """The values of tensors, in one transfer where they are on another device."""
+    import torch
+    from torch import Tensor
+
+    tensors = [value for each in metrics for value in each.values() if isinstance(value, Tensor)]
+    if tensors and tensors[0].device.type != "cpu":
+        values = iter(torch.stack([tensor.detach().double() for tensor in tensors]).tolist())
+        return [
+            {name: next(values) if isinstance(value, Tensor) else value for name, value in each.items()}
+            for each in metrics
+        ]
+    return [{name: float(value) for name, value in each.items()} for each in metrics]

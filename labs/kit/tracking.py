@@ -1,0 +1,195 @@
+"""The one place that knows MLflow: its store, and what a run writes there."""
+
+import logging
+import os
+import re
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from filelock import FileLock
+
+from labs.kit import folder
+from labs.kit.ends import MachineError
+from labs.kit.journal import Point
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+os.environ.setdefault("MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING", "false")
+os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+GIVEN_STORE = os.environ.get("MLFLOW_TRACKING_URI")  # read before MLflow sets the variable itself
+
+import mlflow
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+
+if TYPE_CHECKING:
+    import torch
+    from PIL.Image import Image
+
+Status = Literal["FINISHED", "FAILED", "KILLED"]
+TRAINING_VIEW = "workflowType=machine_learning"
+POINTS_A_BATCH = 1000
+logging.getLogger("alembic").setLevel(logging.WARNING)
+Result = TypeVar("Result")
+
+
+def store_uri() -> str:
+    """The tracking store: `MLFLOW_TRACKING_URI`, else the data base `mlruns/mlflow.db`."""
+    return GIVEN_STORE or f"sqlite:///{(folder.home() / 'mlflow.db').as_posix()}"
+
+
+def artifact_root() -> str | None:
+    """Where experiments keep their files; None leaves it to a store that `MLFLOW_TRACKING_URI` names."""
+    return None if GIVEN_STORE else (folder.home() / "artifacts").as_uri()
+
+
+def open_store() -> mlflow.MlflowClient:
+    """A client of the store; its schema is created once, by one process. Raises: MachineError if it does not answer."""
+    uri = store_uri()
+    try:
+        if uri.startswith("sqlite"):
+            with FileLock(folder.ensure_home() / "mlflow.lock"):
+                client = _connect(uri)
+        else:
+            client = _connect(uri)
+    except (MlflowException, OSError) as error:
+        raise MachineError(f"the tracking store {uri} does not answer: {_first_line(error)}") from None
+    return client
+
+
+def _connect(uri: str) -> mlflow.MlflowClient:
+    mlflow.set_tracking_uri(uri)
+    client = mlflow.MlflowClient(uri)
+    client.search_experiments(max_results=1)
+    return client
+
+
+def experiment_id(client: mlflow.MlflowClient, name: str) -> str:
+    """The id of the experiment `name`, made where it is missing, whoever else makes it too."""
+    for _ in range(3):
+        if found := client.get_experiment_by_name(name):
+            return str(found.experiment_id)
+        root = artifact_root()
+        with suppress(MlflowException):
+            return str(client.create_experiment(name, artifact_location=root and f"{root}/{name}"))
+    raise MachineError(f"the experiment {name!r} can neither be found nor made in {store_uri()}")
+
+
+def training_view(experiment: str, run: str | None = None) -> str:
+    """The part of a dashboard's address behind the host: an experiment's runs, or one run's charts."""
+    page = f"runs/{run}/model-metrics" if run else "runs"
+    return f"#/experiments/{experiment}/{page}?{TRAINING_VIEW}"
+
+
+class Tracker:
+    """One run in MLflow."""
+
+    def __init__(self, client: mlflow.MlflowClient, experiment: str, run_id: str, name: str) -> None:
+        self.client, self.experiment, self.run_id, self.name = client, experiment, run_id, name
+
+    @classmethod
+    def start(cls, experiment: str, name: str | None, parameters: Mapping[str, Any]) -> "Tracker":
+        """A new run, its parameters written."""
+        client = open_store()
+        number = experiment_id(client, experiment)
+        run = _patiently(lambda: client.create_run(number, run_name=name))
+        tracker = cls(client, number, run.info.run_id, run.info.run_name)
+        params = [Param(key, str(value)[:6000]) for key, value in parameters.items()]
+        _patiently(lambda: client.log_batch(tracker.run_id, params=params))
+        return tracker
+
+    @classmethod
+    def again(cls, run_id: str) -> "Tracker":
+        """A run that was there before, running once more."""
+        client = open_store()
+        try:
+            run = client.get_run(run_id)
+        except MlflowException as error:
+            raise MachineError(f"run {run_id} is not in {store_uri()}: {_first_line(error)}") from None
+        _patiently(lambda: client.update_run(run_id, status="RUNNING"))
+        return cls(client, run.info.experiment_id, run_id, run.info.run_name)
+
+    def points(self, points: Sequence[Point]) -> bool:
+        """Store `points` in batches; False where the store does not take them now. Storing one twice stores it once."""
+        metrics = [Metric(point.name, point.value, point.time, point.step) for point in points]
+        try:
+            for start in range(0, len(metrics), POINTS_A_BATCH):
+                self.client.log_batch(self.run_id, metrics=metrics[start : start + POINTS_A_BATCH])
+        except MlflowException:
+            return False
+        return True
+
+    def tags(self, tags: Mapping[str, str]) -> None:
+        """Set tags."""
+        entities = [RunTag(key, value[:8000]) for key, value in tags.items()]
+        _patiently(lambda: self.client.log_batch(self.run_id, tags=entities))
+
+    def file(self, path: Path, place: str = "") -> None:
+        """Store a file as an artifact, in the folder `place`."""
+        self._try(f"the file {path.name}", lambda: self.client.log_artifact(self.run_id, str(path), place or None))
+
+    def image(self, name: str, image: "Image", step: int) -> None:
+        """Store a picture of one step: the dashboard shows them behind a slider."""
+        self._try(f"an image of {name!r}", lambda: self.client.log_image(self.run_id, image, key=name, step=step))
+
+    def dataset(self, name: str, digest: str, source: str, profile: str) -> None:
+        """Record what the run learns from."""
+        data = Dataset(name=name, digest=digest[:36], source_type="labs", source=source, profile=profile)
+        inputs = [DatasetInput(data, [InputTag("mlflow.data.context", "training")])]
+        _patiently(lambda: self.client.log_inputs(self.run_id, inputs))
+
+    def model(self, name: str, module: "torch.nn.Module", example: "torch.Tensor", output: "torch.Tensor") -> None:
+        """Store a model that `mlflow.pytorch.load_model` loads, with the signature of its input and output."""
+        import torch
+        from mlflow.models import infer_signature
+
+        signature = infer_signature(example.cpu().numpy(), output.cpu().numpy())
+        requirements = [f"torch=={torch.__version__.partition('+')[0]}"]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            log = partial(mlflow.pytorch.log_model, module, name=name, signature=signature, run_id=self.run_id)
+            self._try(f"the model {name!r}", lambda: log(pip_requirements=requirements, serialization_format="pickle"))
+
+    def _try(self, what: str, act: Callable[[], object]) -> None:
+        """Store something that also lies in the run's folder: a store that refuses it must not stop the training."""
+        try:
+            _patiently(act)
+        except MachineError as error:
+            print(f"warning: {what} is kept in the run's folder only: {error}", flush=True)
+
+    def end(self, status: Status) -> None:
+        """Close the run."""
+        _patiently(lambda: self.client.set_terminated(self.run_id, status))
+
+
+def system_monitor(run_id: str, *, resumed: bool) -> Any:
+    """MLflow's own sampler of CPU, memory, disk, network and GPU, every ten seconds in a thread."""
+    from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+    monitor = SystemMetricsMonitor(run_id, resume_logging=resumed, tracking_uri=store_uri())
+    monitor.start()
+    return monitor
+
+
+def _patiently(act: Callable[[], Result], seconds: float = 30.0) -> Result:
+    """`act()`, again where another process holds the data base. Raises: MachineError when that does not end."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            return act()
+        except MlflowException as error:
+            locked = re.search(r"locked|busy", str(error))
+            if not locked or time.monotonic() > until:
+                raise MachineError(f"the tracking store {store_uri()} refused: {_first_line(error)}") from error
+            time.sleep(0.2)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
