@@ -1,6 +1,7 @@
 """The running average of a module's weights, often better than the last ones; and batch norm made to fit it."""
 
 import copy
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -61,11 +62,12 @@ def recompute_batch_norm(module: nn.Module, batches: Iterable[Tensor | tuple[Ten
     norms = [layer for layer in module.modules() if isinstance(layer, BatchNorm | TorchBatchNorm)]
     if not norms:
         return
+    rest = iter(batches)
+    first = next(rest, None)
+    require(first is not None, "batches", [], "at least one batch to measure batch norm on")
     with _measuring(norms):
-        count = 0
-        for count, batch in enumerate(batches, start=1):  # noqa: B007
+        for batch in itertools.chain([first], rest):
             module(*batch) if isinstance(batch, tuple) else module(batch)
-    require(count > 0, "batches", count, "at least one batch to measure batch norm on")
 
 
 @contextmanager
@@ -73,7 +75,7 @@ def _measuring(norms: "list[BatchNorm | TorchBatchNorm]") -> Iterator[None]:
     """Within: training mode, cumulative averages, from nothing. After: mode and momentum as before."""
     before = [(norm.training, norm.momentum) for norm in norms]
     for norm in norms:
-        norm.reset_running_statistics() if isinstance(norm, BatchNorm) else norm.reset_running_stats()
+        norm.reset_running_stats()
         norm.momentum = None
         norm.train()
     try:

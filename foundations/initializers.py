@@ -26,7 +26,8 @@ def gain(activation: str, negative_slope: float = 0.01) -> float:
     """The factor on the standard deviation that makes up for what an activation takes from the signal's size.
 
     1 / sqrt(E[f(z)^2]) for z ~ N(0, 1) in the ReLU family: sqrt(2 / (1 + slope^2)) for leaky ReLU; by custom 5/3 for
-    tanh and 1 for sigmoid, which are used near their middle. `negative_slope` counts for "leaky_relu" only.
+    tanh, which keeps the signal's size through any depth but lets the gradient grow (1 keeps the gradient better), and
+    1 for sigmoid. `negative_slope` counts for "leaky_relu" only.
     Raises: InputError for an unknown activation.
     Source: He et al. 2015, arXiv:1502.01852.
     """

@@ -79,7 +79,7 @@ class BatchNorm(TwoBodies):
             self.num_batches_tracked.add_(1)
         return super().forward(x)
 
-    def reset_running_statistics(self) -> None:
+    def reset_running_stats(self) -> None:
         """Forget the running mean and variance, as if no batch had been seen."""
         self.running_mean.zero_()
         self.running_var.fill_(1)

@@ -1,26 +1,18 @@
 """`python -m labs runs | resume | replay`: what can be done with runs that were."""
 
-import argparse
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any
 
 from foundations.errors import InputError
 from labs.kit import config as settings
 from labs.kit.folder import RunFolder, all_runs, find, home
 from labs.kit.journal import read_points
 from labs.kit.lab import Lab, load
+from labs.kit.parser import Parser
 
 UNREPEATABLE = ("speed/", "system/")
 """Metrics of the machine, not of the learner."""
-
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise what argparse would print with its usage."""
-        raise InputError(f"{self.prog}: {message}")
 
 
 def runs(arguments: Sequence[str]) -> int:

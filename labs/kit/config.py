@@ -3,7 +3,6 @@
 A lab's `Config` is a frozen dataclass. Its defaults are the preset `quick`; `presets` says how the others differ.
 """
 
-import argparse
 import dataclasses
 import io
 import os
@@ -12,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 from annotated_types import Ge, Gt, Interval
 
 from foundations.errors import InputError, require_choice
+from labs.kit.parser import Parser
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -68,7 +68,7 @@ def parse(config_type: type[AnyConfig], arguments: Sequence[str], *, program: st
     """
     import tyro
 
-    base = _base(config_type, arguments)
+    base = _base(config_type, arguments, program)
     said = io.StringIO()
     columns = os.environ.get("COLUMNS")
     wants_help = {"-h", "--help"} & set(arguments)
@@ -112,9 +112,9 @@ def to_record(config: Config) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
-def _base(config_type: type[AnyConfig], arguments: Sequence[str]) -> AnyConfig:
+def _base(config_type: type[AnyConfig], arguments: Sequence[str], program: str) -> AnyConfig:
     """Defaults, preset and YAML file together: what the flags then override."""
-    early = _EarlyParser(add_help=False, allow_abbrev=False)
+    early = Parser(prog=program, add_help=False, allow_abbrev=False)
     early.add_argument("--preset", choices=("smoke", "quick", "full"))
     early.add_argument("--config")
     chosen, _ = early.parse_known_args(list(arguments))
@@ -144,13 +144,6 @@ def _read_yaml(path: Path, config_type: type[Config]) -> dict[str, Any]:
         require_choice(f"{path}: setting", name, names)
     values.pop("config", None)
     return values
-
-
-class _EarlyParser(argparse.ArgumentParser):
-    """Reads `--preset` and `--config` alone, before the rest can be understood."""
-
-    def error(self, message: str) -> NoReturn:
-        raise InputError(message.replace("argument ", "", 1))
 
 
 def _first_problem(error: "ValidationError") -> str:

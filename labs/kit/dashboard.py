@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from foundations.errors import InputError
-from labs.kit.commands import Parser
 from labs.kit.ends import Interrupted, Interrupts, MachineError
 from labs.kit.folder import all_runs, home
+from labs.kit.parser import Parser
 from labs.kit.run import DEFAULT_PORT
 
 HOST = "127.0.0.1"

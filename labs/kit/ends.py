@@ -5,6 +5,7 @@ Bad input: 2. A run whose process vanished is stale; whoever looks next finds it
 """
 
 import errno
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -81,6 +82,10 @@ class Interrupts:
         finally:
             self._deferring = False
 
+    def at_once(self) -> None:
+        """From now on, let no signal wait: there is no step left to finish."""
+        self._deferring = False
+
     def raise_pending(self) -> None:
         """Raise `Interrupted` if a signal has come."""
         if self.pending is not None:
@@ -89,6 +94,7 @@ class Interrupts:
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if self._deferring and self.pending is None:
             self.pending = number
-            print(f"\n{Interrupted(number).name}: finishing this step ...", file=sys.stderr, flush=True)
+            said = f"\n{Interrupted(number).name}: finishing this step ... (once more: at once)\n"
+            os.write(2, said.encode())  # `print` may not be called again while it prints
         else:
             raise Interrupted(number)

@@ -28,15 +28,26 @@ class Journal:
         whole = path.read_bytes().rfind(b"\n") + 1 if path.exists() else 0
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
         os.ftruncate(self._file, whole)  # a power cut can leave half a line at the end
-        os.lseek(self._file, 0, os.SEEK_END)
+        self._whole = os.lseek(self._file, 0, os.SEEK_END)
 
     def append(self, points: Sequence[Point]) -> None:
-        """Write `points` in one go."""
-        os.write(self._file, "".join(json.dumps(point) + "\n" for point in points).encode())
+        """Write `points`: all of them, or none where the disk refuses. Raises: OSError."""
+        lines = "".join(json.dumps(point) + "\n" for point in points).encode()
+        written = 0
+        try:
+            while written < len(lines):  # a disk that fills up takes a part, and refuses only the next part
+                written += os.write(self._file, lines[written:])
+        except OSError:
+            os.ftruncate(self._file, self._whole)
+            os.lseek(self._file, 0, os.SEEK_END)
+            raise
+        self._whole += written
 
     def close(self) -> None:
-        """No more points."""
-        os.close(self._file)
+        """No more points. Closing twice does no harm."""
+        if self._file >= 0:
+            os.close(self._file)
+        self._file = -1
 
 
 def read_points(path: Path) -> list[Point]:

@@ -37,7 +37,7 @@ class Lab:
     @property
     def program(self) -> str:
         """How it is started."""
-        return f"python {self.target}" if self.target.endswith(".py") else f"python -m {self.target}"
+        return f"python {self.file.name}" if self.target.endswith(".py") else f"python -m {self.target}"
 
 
 def lab_of(main: Callable[[Any, "Run"], None]) -> Lab:

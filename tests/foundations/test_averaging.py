@@ -81,7 +81,7 @@ def test_resuming_from_the_state_is_exact(generator, tmp_path):
 
 @pytest.mark.parametrize("decay", [-0.1, 1.0, float("nan")])
 def test_impossible_decays_are_refused(decay, generator):
-    with pytest.raises(InputError, match="^decay="):
+    with pytest.raises(InputError, match=r"^decay="):
         ExponentialMovingAverage(Linear(1, 1, generator=generator), decay)
 
 
@@ -130,15 +130,12 @@ def test_no_batches_are_refused_before_anything_is_forgotten(generator):
     norm = BatchNorm(3)
     norm(torch.randn(5, 3, generator=generator))
     before = norm.running_mean.clone()
-    with pytest.raises(InputError, match="^batches="):
+    with pytest.raises(InputError, match=r"^batches="):
         recompute_batch_norm(norm, [])
     assert torch.equal(norm.running_mean, before)
 
 
 def test_without_batch_norm_the_batches_are_not_even_drawn(generator):
-    recompute_batch_norm(Linear(2, 2, generator=generator), iter_that_fails())
-
-
-def iter_that_fails():
-    raise AssertionError("drawn")
-    yield
+    batches = iter([torch.zeros(1, 2)])
+    recompute_batch_norm(Linear(2, 2, generator=generator), batches)
+    assert len(list(batches)) == 1

@@ -136,6 +136,17 @@ def test_train_and_test_sub_folders_are_kept_apart(tmp_path):
     assert data.test_labels.tolist() == [1, 1]
 
 
+def test_divided_pictures_are_shuffled_together_with_their_labels(tmp_path):
+    for part in ("train", "test"):
+        for level, name in enumerate("abcdef"):
+            for number in range(4):
+                write_picture(tmp_path / part / name / f"{number}.png", level=level)
+    data = load_images(tmp_path)
+    assert torch.equal(data.train_images[:, 0, 0, 0].long(), data.train_labels)
+    assert torch.equal(data.test_images[:, 0, 0, 0].long(), data.test_labels)
+    assert not torch.equal(data.train_labels, data.train_labels.sort().values)
+
+
 def test_a_class_only_in_test_is_refused(tmp_path):
     write_classes(tmp_path / "train", "a", "b")
     write_classes(tmp_path / "test", "c")

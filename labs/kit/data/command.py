@@ -1,18 +1,12 @@
 """`python -m labs data`: list, fetch and verify the registered data sets."""
 
-import argparse
 import sys
-from typing import NoReturn
 
 from foundations.errors import InputError
 from labs.kit.data.content import DamageError, read_bytes, unpack_verified
 from labs.kit.data.registry import DATA_SETS, DataFile, DataSet, find_data_set
 from labs.kit.data.store import locate, read_file
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise InputError(f"{self.prog}: {message}; see {self.prog} --help")
+from labs.kit.parser import Parser
 
 
 def main(argv: list[str]) -> int:
@@ -28,8 +22,8 @@ def main(argv: list[str]) -> int:
     return max([act(DATA_SETS[name]) for name in names])
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="labs data", description="List, fetch and verify the registered data sets.")
+def _parser() -> Parser:
+    parser = Parser(prog="python -m labs data", description="List, fetch and verify the registered data sets.")
     actions = parser.add_subparsers(dest="action", title="actions", metavar="list | fetch NAME | verify NAME")
     actions.add_parser("list", help="every data set, its licence, and where it is now (default)")
     for action, does in (("fetch", "download what is missing or damaged"), ("verify", "check every file's hash")):

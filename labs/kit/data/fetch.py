@@ -73,7 +73,7 @@ def _ask(url: str, answers: "queue.SimpleQueue[Answer]") -> None:
 
 def _get(url: str, file: DataFile) -> bytes:
     from pooch import HTTPDownloader
-    from tqdm import tqdm  # type: ignore[import-untyped]
+    from tqdm import tqdm
 
     received = io.BytesIO()
     host = urlsplit(url).netloc

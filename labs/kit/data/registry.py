@@ -122,7 +122,7 @@ SENTIMENT = DataSet(
     name="sentiment",
     kind="text",
     summary="10,662 sentences on films, for and against",
-    licence="CC BY 4.0 (in NLTK)",
+    licence="not stated",
     citation="B. Pang, L. Lee: Seeing stars (2005), arXiv:cs/0506075",
     files=(
         _polarity_file("rt-polarity.pos", 626_395, "4134882974a28d0c7b5151256f0e33a6169984ee7372c279e673f1114f475d58"),

@@ -1,0 +1,68 @@
+"""The players: generators from latents (batch, latent) to images in [-1, 1], discriminators from images to logits.
+
+Images are (batch, 1, 28, 28), logits (batch, 1). First weights are drawn from `stream`.
+"""
+
+import torch
+from torch import nn
+
+from foundations.activations import LeakyReLU, Tanh
+from foundations.convolution import Conv2d, ConvTranspose2d
+from foundations.initializers import dcgan_
+from foundations.layers import Flatten, Linear, Reshape
+from foundations.normalization import BatchNorm
+
+SIDE = 28
+PIXELS = SIDE * SIDE
+SLOPE = 0.2
+"""Of every leaky ReLU below zero: a dead unit would pass no gradient from discriminator to generator."""
+
+
+def dense_generator(latent_size: int, stream: torch.Generator) -> nn.Sequential:
+    """The dense generator: latent -> 256 -> 512 -> 1024 -> 784 -> image.
+
+    Source: Goodfellow et al. 2014, arXiv:1406.2661; batch norm after the first layer as is usual since.
+    """
+    return nn.Sequential(
+        *(Linear(latent_size, 256, generator=stream), LeakyReLU(SLOPE)),
+        *(Linear(256, 512, generator=stream), BatchNorm(512), LeakyReLU(SLOPE)),
+        *(Linear(512, 1024, generator=stream), BatchNorm(1024), LeakyReLU(SLOPE)),
+        *(Linear(1024, PIXELS, generator=stream), Tanh(), Reshape(1, SIDE, SIDE)),
+    )
+
+
+def dense_discriminator(stream: torch.Generator) -> nn.Sequential:
+    """The generator's mirror: image -> 784 -> 1024 -> 512 -> 256 -> logit; no batch norm, so no look at its neighbours."""
+    return nn.Sequential(
+        Flatten(),
+        *(Linear(PIXELS, 1024, generator=stream), LeakyReLU(SLOPE)),
+        *(Linear(1024, 512, generator=stream), LeakyReLU(SLOPE)),
+        *(Linear(512, 256, generator=stream), LeakyReLU(SLOPE)),
+        Linear(256, 1, generator=stream),
+    )
+
+
+def dcgan_generator(latent_size: int, stream: torch.Generator, *, channels: int = 64) -> nn.Sequential:
+    """A small DCGAN's generator: latent -> 7x7 x128 -> 14x14 x64 -> 28x28 image; each step doubles the side.
+
+    Source: Radford et al. 2015, arXiv:1511.06434.
+    """
+    generator = nn.Sequential(
+        *(Linear(latent_size, 2 * channels * 7 * 7, bias=False), Reshape(2 * channels, 7, 7)),
+        *(BatchNorm(2 * channels), LeakyReLU(SLOPE)),
+        *(ConvTranspose2d(2 * channels, channels, 4, stride=2, padding=1, bias=False), BatchNorm(channels)),
+        *(LeakyReLU(SLOPE), ConvTranspose2d(channels, 1, 4, stride=2, padding=1), Tanh()),
+    )
+    dcgan_(generator, generator=stream)
+    return generator
+
+
+def dcgan_discriminator(stream: torch.Generator, *, channels: int = 64) -> nn.Sequential:
+    """The generator's mirror: image -> 14x14 x64 -> 7x7 x128 -> logit; each step halves the side."""
+    discriminator = nn.Sequential(
+        *(Conv2d(1, channels, 4, stride=2, padding=1), LeakyReLU(SLOPE)),
+        *(Conv2d(channels, 2 * channels, 4, stride=2, padding=1), LeakyReLU(SLOPE)),
+        *(Flatten(), Linear(2 * channels * 7 * 7, 1)),
+    )
+    dcgan_(discriminator, generator=stream)
+    return discriminator

@@ -1,0 +1,180 @@
+"""How good made images are: figures from the judge's features and class probabilities, and the yardsticks beside them.
+
+They depend on the judge: compare only figures of one judge, and never with those of the Inception-v3 network.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from foundations.errors import require
+from generative.judge import Judge
+
+SAMPLES_PER_FEATURE = 5
+"""Fewer samples than this for each feature give no covariance worth the name."""
+NOISE = 0.3
+"""Standard deviation of the noise in the second yardstick."""
+
+
+def inception_score(probabilities: Tensor) -> float:
+    """IS = exp(mean over x of KL(p(y|x) || p(y))): how clear each image is, and how even the classes are.
+
+    From 1 (all alike, or all unclear) to the number of classes. Over all samples at once, without splits, in float64.
+    Shapes: probabilities (n, classes), rows that sum to 1. Raises: InputError for another shape or no samples.
+    Source: Salimans et al. 2016, arXiv:1606.03498.
+    """
+    shape = tuple(probabilities.shape)
+    require(len(shape) == 2 and shape[0] >= 1, "probabilities shape", shape, "(n, classes) with n >= 1")
+    p = probabilities.double()
+    each = torch.special.entr(p).sum(dim=1).mean()  # mean of H(p(y|x)); entr(p) = -p log p, 0 at p = 0
+    together = torch.special.entr(p.mean(dim=0)).sum()  # H(p(y))
+    return (together - each).exp().item()
+
+
+def gaussian_of(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and covariance (with n - 1) of `features`, in float64.
+
+    Shapes: (n, features) -> (features), (features, features).
+    Raises: InputError for fewer than 5 samples a feature: the distance would tell of the few samples alone.
+    """
+    count, width = features.shape
+    least = SAMPLES_PER_FEATURE * width
+    require(count >= least, "samples", count, f"at least {least}, {SAMPLES_PER_FEATURE} for each of {width} features")
+    features = features.double()
+    mean = features.mean(dim=0)
+    centred = features - mean
+    return mean, centred.T @ centred / (count - 1)
+
+
+def frechet_distance(mean: Tensor, covariance: Tensor, other_mean: Tensor, other_covariance: Tensor) -> float:
+    """Squared Frechet distance of two Gaussians: |m - n|^2 + tr(C) + tr(D) - 2 tr((C^1/2 D C^1/2)^1/2), in float64.
+
+    C^1/2 D C^1/2 is symmetric and has the eigenvalues of C D, so that no root of an unsymmetric matrix, with its
+    complex rounding errors, is needed. 0 for equal Gaussians; grows with every difference of centre or spread.
+    Shapes: means (features), covariances (features, features). Raises: InputError for shapes that do not fit.
+    Source: Dowson & Landau 1982; Heusel et al. 2017, arXiv:1706.08500.
+    """
+    wanted = (len(mean), len(mean))
+    for matrix in (covariance, other_covariance):
+        require(matrix.shape == wanted, "covariance shape", tuple(matrix.shape), f"{wanted}, for that mean")
+    require(other_mean.shape == mean.shape, "mean shape", tuple(other_mean.shape), f"{tuple(mean.shape)}, the other's")
+    root = _matrix_root(covariance.double())
+    product = root @ other_covariance.double() @ root
+    overlap = torch.linalg.eigvalsh((product + product.T) / 2).clamp(min=0).sqrt().sum()
+    apart = (mean.double() - other_mean.double()).square().sum()
+    distance = apart + covariance.double().trace() + other_covariance.double().trace() - 2 * overlap
+    return max(distance.item(), 0.0)
+
+
+def _matrix_root(symmetric: Tensor) -> Tensor:
+    """The symmetric root of a covariance: V diag(sqrt(w)) V^T; rounding may have put a w a little below 0."""
+    values, vectors = torch.linalg.eigh(symmetric)
+    return (vectors * values.clamp(min=0).sqrt()) @ vectors.T
+
+
+def smallest_class_share(probabilities: Tensor) -> float:
+    """The share of samples whose likeliest class is the rarest one: near 1/classes, and 0 after a mode collapse.
+
+    Shapes: probabilities (n, classes).
+    """
+    counts = probabilities.argmax(dim=1).bincount(minlength=probabilities.shape[1])
+    return counts.min().item() / len(probabilities)
+
+
+def nearest_distances(images: Tensor, references: Tensor, *, batch_size: int = 10_000) -> Tensor:
+    """For each image the Euclidean distance to the nearest reference, over all pixels, each in [0, 1].
+
+    Shapes: images (n, 1, height, width), references (m, 1, height, width), either bytes or in [0, 1]; result (n).
+    """
+    rows = _in_unit_range(images).flatten(start_dim=1)
+    best = torch.full((len(rows),), torch.inf, device=rows.device)
+    for part in references.split(batch_size):
+        part_rows = _in_unit_range(part).flatten(start_dim=1)
+        nearest = torch.cdist(rows, part_rows).argmin(dim=1)
+        # cdist goes through a matrix product, whose rounding hides exact copies: measure the winners again.
+        best = torch.minimum(best, (rows - part_rows[nearest]).norm(dim=1))
+    return best
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What the judge says of a set of images; `count` of them."""
+
+    inception_score: float
+    frechet_distance: float
+    smallest_class_share: float
+    count: int
+
+
+class Assessor:
+    """Assesses images against the training images, which it looks at once, when it is made.
+
+    Images are (n, 1, 28, 28), bytes or floats in [0, 1]; they are moved to the judge's device.
+    Raises: InputError for other shapes, values outside [0, 1], not-a-number, or fewer than 320 images.
+    """
+
+    def __init__(self, judge: Judge, training_images: Tensor) -> None:
+        self.judge = judge
+        self.training_images = training_images
+        self._device = next(judge.parameters()).device
+        features, _ = self._look(training_images)
+        self._reference = gaussian_of(features)
+
+    def assess(self, images: Tensor) -> Assessment:
+        """Inception Score, Frechet distance to the training images, smallest class share; their order is all one."""
+        features, probabilities = self._look(images)
+        return Assessment(
+            inception_score(probabilities),
+            frechet_distance(*gaussian_of(features), *self._reference),
+            smallest_class_share(probabilities),
+            len(images),
+        )
+
+    def nearest_training_distance(self, images: Tensor) -> float:
+        """The median distance of `images` to their nearest training image (see `nearest_distances`).
+
+        Real test images give the floor: made images well below it are copies. A thousand images do.
+        """
+        images, references = images.to(self._device), self.training_images.to(self._device)
+        return nearest_distances(images, references).median().item()
+
+    @torch.no_grad()
+    def _look(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (n, 64) and class probabilities (n, 10)."""
+        features = [self.judge.features(_in_unit_range(part.to(self._device))) for part in images.split(500)]
+        together = torch.cat(features)
+        return together, self.judge.head(together).softmax(dim=1)
+
+
+def yardsticks(assessor: Assessor, test_images: Tensor, generator: torch.Generator) -> dict[str, Assessment]:
+    """What the judge says of images of known quality, from real test images down to noise.
+
+    The first is the floor that nothing made can be expected to beat. The noise is drawn from `generator`, on the CPU.
+    Shapes: test_images (n, 1, 28, 28), bytes or in [0, 1].
+    """
+    real = _in_unit_range(test_images.cpu())
+    makers: dict[str, Callable[[], Tensor]] = {
+        "real test images": lambda: real,
+        f"real with N(0, {NOISE}) noise": lambda: noisy(real, generator),
+        "real blurred 3x3": lambda: F.avg_pool2d(real, 3, stride=1, padding=1),
+        "uniform noise": lambda: torch.rand(real.shape, generator=generator),
+    }
+    return {name: assessor.assess(make()) for name, make in makers.items()}
+
+
+def noisy(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Images in [0, 1] with N(0, 0.3^2) added to every pixel, clipped to [0, 1]."""
+    noise = torch.randn(images.shape, generator=generator, device=images.device)
+    return (images + NOISE * noise).clamp(0, 1)
+
+
+def _in_unit_range(images: Tensor) -> Tensor:
+    if images.dtype == torch.uint8:
+        return images / 255
+    low, high = (bound.item() for bound in images.aminmax())
+    # Not-a-number fails every comparison, and so this one.
+    require(low >= 0 and high <= 1, "image values", (low, high), "in [0, 1] if floats, or else bytes")
+    return images

@@ -1,0 +1,81 @@
+"""Train the judge: a small classifier of digits, by whose eyes the generative models are measured."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import foundations
+import generative
+import labs.kit as kit
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+    from foundations.training import Prepare
+
+topic = "generative models"
+
+
+@dataclass(frozen=True)
+class Config(kit.Config):
+    """The defaults are the recipe of the judge that the project carries."""
+
+    data: str = "mnist"
+    """Data set: a registered name or a folder."""
+    epochs: kit.Count = 10
+    """Passes over the training images."""
+    batch_size: kit.Count = 128
+    """Images an update; more is smoother and slower to learn."""
+    learning_rate: kit.Rate = 3e-3
+    """Largest learning rate, reached after a fifth of the steps."""
+    degrees: float = 12.0
+    """Largest turn of a training image, in degrees."""
+    shift: kit.Share = 0.08
+    """Largest shift of a training image along each axis, as a share of its side."""
+    scale: kit.Share = 0.1
+    """Largest change of a training image's size, as a share of it."""
+    noise: kit.Share = 0.2
+    """Largest standard deviation of the noise on half of the training images, so that the judge reads through it."""
+
+    presets: ClassVar[kit.Presets] = {"smoke": {"data": "digits", "epochs": 1}, "full": {"epochs": 20}}
+    useful_threads: ClassVar[int] = 2
+
+
+def main(config: Config, run: kit.Run) -> None:
+    """Train on the training images; what the test images say is shown, and chooses nothing."""
+    digits = run.load_images(config.data)
+    judge = generative.Judge(generator=run.streams.torch("weights")).to(run.device)
+    steps = config.epochs * (len(digits.train_labels) // config.batch_size)
+    learner = foundations.SupervisedLearner(
+        judge,
+        foundations.AdamW(judge.parameters(), lr=config.learning_rate, weight_decay=0.02, fused=True),
+        foundations.losses.cross_entropy_from_logits,
+        digits.train_images.to(run.device),
+        digits.train_labels.to(run.device),
+        batch_size=config.batch_size,
+        prepare=augmentation(config),
+        schedule=foundations.schedules.warmup_cosine(steps // 5, steps),
+        streams=run.streams,
+    )
+    test_images, test_labels = digits.test_images.to(run.device) / 255, digits.test_labels.to(run.device)
+    for _, _ in run.follow(learner, steps=steps, examples_per_step=config.batch_size):
+        if run.every(steps // config.epochs):
+            logits = foundations.predict(judge, test_images)
+            run.log({"test/accuracy": foundations.accuracy(logits, test_labels)})
+    run.summary({"test/accuracy": foundations.accuracy(foundations.predict(judge, test_images), test_labels)})
+    run.model("judge", judge.eval(), test_images[:8])
+
+
+def augmentation(config: Config) -> "Prepare":
+    """Bytes to [0, 1]; turned, scaled, shifted; half of the images noisy."""
+
+    def prepare(images: "Tensor", generator: "Generator") -> "Tensor":
+        images = foundations.augmentation.random_affine(
+            images / 255, generator, degrees=config.degrees, scale=config.scale, shift=config.shift
+        )
+        return foundations.augmentation.random_noise(images, generator, largest=config.noise)
+
+    return prepare
+
+
+if __name__ == "__main__":
+    kit.launch(main)
