@@ -1,4 +1,5 @@
 from . import activations as activations
+from . import augmentation as augmentation
 from . import initializers as initializers
 from . import losses as losses
 from . import schedules as schedules
@@ -30,3 +31,6 @@ from .normalization import BatchNorm as BatchNorm
 from .optimizers import Adam as Adam
 from .optimizers import AdamW as AdamW
 from .streams import Streams as Streams
+from .training import SupervisedLearner as SupervisedLearner
+from .training import accuracy as accuracy
+from .training import predict as predict

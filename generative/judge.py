@@ -33,7 +33,7 @@ class Judge(nn.Module):
         super().__init__()
         channels, strides = (1, 16, 32, 64, 64), (1, 2, 2, 1)
         layers: list[nn.Module] = []
-        for into, out, stride in zip(channels, channels[1:], strides, strict=False):
+        for into, out, stride in zip(channels[:-1], channels[1:], strides, strict=True):
             layers += [Conv2d(into, out, 3, stride, padding=1, bias=False, generator=generator), BatchNorm(out), ReLU()]
         dense = Linear(64 * 7 * 7, FEATURES, bias=False, generator=generator)
         layers += [Flatten(), dense, BatchNorm(FEATURES), ReLU()]
@@ -62,7 +62,8 @@ def load_judge(device: torch.device | str = "cpu") -> Judge:
     """
     judge = Judge(generator=torch.Generator().manual_seed(0))
     judge.load_state_dict(load(_read_weights()))
-    return judge.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
+    judge.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's hints lack it
+    return judge.eval().requires_grad_(False)
 
 
 def judge_version() -> str:
@@ -77,4 +78,6 @@ def _read_weights() -> bytes:
     try:
         return _WEIGHTS.read_bytes()
     except OSError as error:
-        raise InputError(f"judge weights {_WEIGHTS}: cannot be read ({error.strerror}); install the package anew") from None
+        raise InputError(
+            f"judge weights {_WEIGHTS}: cannot be read ({error.strerror}); install the package anew"
+        ) from None

@@ -31,7 +31,7 @@ def inception_score(probabilities: Tensor) -> float:
     p = probabilities.double()
     each = torch.special.entr(p).sum(dim=1).mean()  # mean of H(p(y|x)); entr(p) = -p log p, 0 at p = 0
     together = torch.special.entr(p.mean(dim=0)).sum()  # H(p(y))
-    return (together - each).exp().item()
+    return float((together - each).exp())
 
 
 def gaussian_of(features: Tensor) -> tuple[Tensor, Tensor]:
@@ -66,13 +66,14 @@ def frechet_distance(mean: Tensor, covariance: Tensor, other_mean: Tensor, other
     overlap = torch.linalg.eigvalsh((product + product.T) / 2).clamp(min=0).sqrt().sum()
     apart = (mean.double() - other_mean.double()).square().sum()
     distance = apart + covariance.double().trace() + other_covariance.double().trace() - 2 * overlap
-    return max(distance.item(), 0.0)
+    return max(float(distance), 0.0)
 
 
 def _matrix_root(symmetric: Tensor) -> Tensor:
     """The symmetric root of a covariance: V diag(sqrt(w)) V^T; rounding may have put a w a little below 0."""
     values, vectors = torch.linalg.eigh(symmetric)
-    return (vectors * values.clamp(min=0).sqrt()) @ vectors.T
+    root: Tensor = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
+    return root
 
 
 def smallest_class_share(probabilities: Tensor) -> float:
@@ -81,7 +82,7 @@ def smallest_class_share(probabilities: Tensor) -> float:
     Shapes: probabilities (n, classes).
     """
     counts = probabilities.argmax(dim=1).bincount(minlength=probabilities.shape[1])
-    return counts.min().item() / len(probabilities)
+    return float(counts.min()) / len(probabilities)
 
 
 def nearest_distances(images: Tensor, references: Tensor, *, batch_size: int = 10_000) -> Tensor:
@@ -139,7 +140,7 @@ class Assessor:
         Real test images give the floor: made images well below it are copies. A thousand images do.
         """
         images, references = images.to(self._device), self.training_images.to(self._device)
-        return nearest_distances(images, references).median().item()
+        return float(nearest_distances(images, references).median())
 
     @torch.no_grad()
     def _look(self, images: Tensor) -> tuple[Tensor, Tensor]:

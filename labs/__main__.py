@@ -1,6 +1,8 @@
 """`python -m labs`: the list of labs, and the commands around them."""
 
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 
 from foundations.errors import InputError, require_choice
@@ -41,17 +43,24 @@ def _list() -> int:
     from labs.kit.lab import discover
 
     entries = discover()
-    width = max(len(entry.name) for entry in entries)
+    width = max(len(name) for name in [*COMMANDS, *(entry.name for entry in entries)])
     print("Labs (python -m labs.NAME --help):\n")
     for topic in sorted({entry.topic for entry in entries}):
         print(f"  {topic}")
         for entry in entries:
             if entry.topic == topic:
-                print(f"    {entry.name:<{width}}  {entry.summary}")
+                _print_entry(entry.name, width, entry.summary)
     print("\nCommands (python -m labs COMMAND):\n")
     for name, summary in COMMANDS.items():
-        print(f"    {name:<{width}}  {summary}")
+        _print_entry(name, width, summary)
     return 0
+
+
+def _print_entry(name: str, width: int, summary: str) -> None:
+    """A name and its summary, the latter wrapped beside the former."""
+    columns = shutil.get_terminal_size(fallback=(200, 24)).columns
+    first, others = f"    {name:<{width}}  ", " " * (width + 6)
+    print(textwrap.fill(summary, columns, initial_indent=first, subsequent_indent=others))
 
 
 def _command(name: str) -> Callable[[list[str]], int]:

@@ -1,6 +1,7 @@
 """Checkpoints: whole or not there, and readable without running anyone's code."""
 
 import os
+import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,8 +38,12 @@ def save(path: Path, state: Mapping[str, Any]) -> None:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """What `save` wrote, on the CPU."""
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    """What `save` wrote, on the CPU. Raises: MachineError if the file is damaged."""
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        problem = str(error).partition("\n")[0]
+        raise MachineError(f"{path} is damaged ({problem}): remove it, and the run begins again") from error
     return state
 
 

@@ -1,11 +1,13 @@
 """`python -m labs runs | resume | replay`: what can be done with runs that were."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from foundations.errors import InputError
 from labs.kit import config as settings
+from labs.kit import stale
 from labs.kit.folder import RunFolder, all_runs, find, home
 from labs.kit.journal import read_points
 from labs.kit.lab import Lab, load
@@ -13,6 +15,10 @@ from labs.kit.parser import Parser
 
 UNREPEATABLE = ("speed/", "system/")
 """Metrics of the machine, not of the learner."""
+PIPE_WIDTH = 200
+WIDE = 110
+LEFT_OUT = ("lab", "preset", "seed", "step")
+"""Columns that a terminal narrower than `WIDE` has no room for."""
 
 
 def runs(arguments: Sequence[str]) -> int:
@@ -23,29 +29,47 @@ def runs(arguments: Sequence[str]) -> int:
     chosen = parser.parse_args(arguments)
     if chosen.count < 1:
         raise InputError(f"--count {chosen.count}: must be at least 1")
+    stale.sweep()
     found = [run for run in all_runs() if chosen.lab in (None, run.record["lab"])][: chosen.count]
     if not found:
         print(f"no runs in {home()}; start one: python -m labs.gan_mnist")
         return 0
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for column in ("run", "name", "lab", "preset", "seed", "started", "state", "step", "result"):
-        table.add_column(column, overflow="fold", no_wrap=column in ("run", "state"))
-    for run in found:
-        table.add_row(*_row(run))
-    Console().print(table)
+    _print_table([_row(run) for run in found])
     return 0
 
 
-def _row(run: RunFolder) -> list[str]:
+def _print_table(rows: Sequence[Mapping[str, str]]) -> None:
+    """One line a run on a terminal; a narrow one shows fewer columns."""
+    from rich.console import Console
+    from rich.table import Table
+
+    terminal = sys.stdout.isatty()
+    console = Console(width=None if terminal else PIPE_WIDTH, markup=False)
+    table = Table(box=None, pad_edge=False)
+    for column in rows[0]:
+        if console.width >= WIDE or column not in LEFT_OUT:
+            longest = max(len(text) for text in (column, *(row[column] for row in rows)))
+            least = None if column == "result" else min(longest, 20)
+            table.add_column(column, min_width=least, no_wrap=terminal, overflow="ellipsis" if terminal else "fold")
+    for row in rows:
+        table.add_row(*(row[str(column.header)] for column in table.columns))
+    console.print(table)
+
+
+def _row(run: RunFolder) -> dict[str, str]:
     record, config = run.record, run.record["config"]
     result = "  ".join(f"{name} {value:.4g}" for name, value in list(record["summary"].items())[:2])
-    started = datetime.fromisoformat(record["started"]).astimezone().strftime("%Y-%m-%d %H:%M")
-    step = f"{record['step']:,}" if "step" in record else ""
-    names = [run.path.name[:8], record["name"], record["lab"], config["preset"], str(config["seed"])]
-    return [*names, started, run.state(), step, result or (record["error"] or "")]
+    return {
+        "run": run.path.name[:8],
+        "name": record["name"],
+        "lab": record["lab"],
+        "preset": config["preset"],
+        "seed": str(config["seed"]),
+        "started": datetime.fromisoformat(record["started"]).astimezone().strftime("%Y-%m-%d %H:%M"),
+        "state": run.state(),
+        "step": f"{record['step']:,}" if "step" in record else "",
+        "result": result or " ".join((record["error"] or "").split()),
+    }
 
 
 def resume(arguments: Sequence[str]) -> int:
@@ -75,7 +99,10 @@ def replay(arguments: Sequence[str]) -> int:
 
     lab, config = _lab_and_config(original)
     status = execute(lab, config, replays=original)
-    return status or _compare(original, all_runs()[0])
+    if status:
+        return status
+    again = next(run for run in all_runs() if run.record["replay_of"] == original.path.name)
+    return _compare(original, again)
 
 
 def _lab_and_config(run: RunFolder) -> tuple[Lab, settings.Config]:
@@ -99,6 +126,10 @@ def _compare(original: RunFolder, again: RunFolder) -> int:
     if differing:
         step, name = differing[0]
         print(f"  first at step {step:,}: {name} was {old[name, step]!r}, is {new.get((name, step))!r}")
+    elif added := sorted({name for name, _ in new} - {name for name, _ in old}):
+        print(f"  new metrics: {', '.join(added)}")
+    else:
+        print("  only values between the recorded points differ")
     for what in _changes(before, after):
         print(f"  {what}")
     return 1

@@ -120,7 +120,7 @@ def _base(config_type: type[AnyConfig], arguments: Sequence[str], program: str) 
     chosen, _ = early.parse_known_args(list(arguments))
     from_file = _read_yaml(Path(chosen.config), config_type) if chosen.config else {}
     preset = chosen.preset or from_file.get("preset", "quick")
-    values = {**config_type.presets.get(preset, {}), **from_file, "preset": preset}
+    values = {**config_type.presets.get(str(preset), {}), **from_file, "preset": preset}
     if from_file:  # checked here already, so that the message can name the file
         return check(config_type, values, source=f"{chosen.config}: ")
     return config_type(**values)

@@ -1,7 +1,6 @@
 """`python -m labs ui`: the MLflow dashboard on this machine, opened where training runs are shown."""
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -11,6 +10,9 @@ import urllib.request
 import webbrowser
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import psutil
 
 from foundations.errors import InputError
 from labs.kit.ends import Interrupted, Interrupts, MachineError
@@ -18,8 +20,12 @@ from labs.kit.folder import all_runs, home
 from labs.kit.parser import Parser
 from labs.kit.run import DEFAULT_PORT
 
+if TYPE_CHECKING:
+    from labs.kit.tracking import Client
+
 HOST = "127.0.0.1"
 START_SECONDS = 90.0
+STOP_SECONDS = 5.0
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -44,20 +50,24 @@ def main(arguments: Sequence[str]) -> int:
     return _serve(chosen.port, page, browser=not chosen.no_browser)
 
 
-def _page(client: "object") -> str:
-    """The newest run's experiment, in the training view."""
+def _page(client: "Client") -> str:
+    """The newest run's experiment as this store numbers it, in the training view."""
     from labs.kit import tracking
 
-    runs = all_runs()
-    return tracking.training_view(runs[0].record["experiment"]) if runs else f"#/experiments?{tracking.TRAINING_VIEW}"
+    for run in all_runs()[:1]:
+        if experiment := client.get_experiment_by_name(run.record["lab"]):
+            return tracking.training_view(experiment.experiment_id)
+    return f"#/experiments?{tracking.TRAINING_VIEW}"
 
 
 def _serve(port: int, page: str, *, browser: bool) -> int:
     interrupts = Interrupts()
+    family: list[psutil.Process] = []
     with interrupts.handled():
         server = _start(port)
         try:
             _wait_until_it_answers(server, port)
+            family = _family(server)
             _show(f"http://{HOST}:{port}/{page}", browser=browser)
             print("Ctrl-C ends it", flush=True)
             server.wait()
@@ -65,7 +75,7 @@ def _serve(port: int, page: str, *, browser: bool) -> int:
             print("dashboard ended", flush=True)
             return 0
         finally:
-            _stop(server)
+            _stop(family or _family(server))
     raise MachineError("the dashboard's server ended by itself; is there enough memory?")
 
 
@@ -82,8 +92,8 @@ def _start(port: int) -> "subprocess.Popen[bytes]":
     if root := tracking.artifact_root():
         words += ["--default-artifact-root", root]
     command = [sys.executable, "-m", "mlflow", "server", *words]
-    log = (home() / "dashboard.log").open("wb")
-    return subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+    with (home() / "dashboard.log").open("wb") as log:  # its own session: Ctrl-C is for this process to pass on
+        return subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
 
 
 def _wait_until_it_answers(server: "subprocess.Popen[bytes]", port: int) -> None:
@@ -118,11 +128,19 @@ def _require_free(port: int) -> None:
             ) from None
 
 
-def _stop(server: "subprocess.Popen[bytes]") -> None:
-    """End the server and all its children."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with suppress(ProcessLookupError):
-            os.killpg(server.pid, number)
-        with suppress(subprocess.TimeoutExpired):
-            server.wait(5)
-            return
+def _family(server: "subprocess.Popen[bytes]") -> list[psutil.Process]:
+    """The server and all its children."""
+    with suppress(psutil.NoSuchProcess):
+        parent = psutil.Process(server.pid)
+        return [parent, *parent.children(recursive=True)]
+    return []
+
+
+def _stop(family: list[psutil.Process]) -> None:
+    """End processes: politely, then at once."""
+    for process in family:
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+    for process in psutil.wait_procs(family, timeout=STOP_SECONDS)[1]:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()

@@ -14,6 +14,15 @@ from types import FrameType
 from typing import Literal
 
 Ended = Literal["finished", "failed", "killed", "diverged", "stale"]
+Status = Literal["FINISHED", "FAILED", "KILLED"]
+STATUS: dict[Ended, Status] = {
+    "finished": "FINISHED",
+    "killed": "KILLED",
+    "stale": "KILLED",
+    "failed": "FAILED",
+    "diverged": "FAILED",
+}
+"""What the tracking store calls each end."""
 
 
 class Interrupted(BaseException):

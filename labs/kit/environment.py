@@ -40,7 +40,7 @@ def prepare(config: Config) -> torch.device:
     """Set threads and determinism for the process; give the device."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with this
     torch.set_num_threads(choose_threads(config))
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.set_deterministic_debug_mode("warn")  # use_deterministic_algorithms imports a compiler: a second
     torch.backends.cudnn.benchmark = False
     return choose_device(config.device)
 

@@ -9,6 +9,8 @@ import matplotlib as mpl
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from cycler import cycler
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from PIL import Image
 
 from foundations.errors import require
@@ -22,7 +24,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 
 plt.rcParams.update(
     {
-        "axes.prop_cycle": mpl.cycler(color=COLOURS),
+        "axes.prop_cycle": cycler(linestyle=("-", "--", ":")) * cycler(color=COLOURS),
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.grid": True,
@@ -38,6 +40,10 @@ plt.rcParams.update(
 
 GAP = 2
 FILM_SECONDS = 8.0
+FILM_FRAMES = 100
+FILM_BYTES = 1_500_000
+SMOOTHED_FROM = 60
+"""A curve of so many points is smoothed as well."""
 
 
 def grid(images: "Tensor", columns: int = 8, *, scale: int | None = None) -> Image.Image:
@@ -60,11 +66,30 @@ def grid(images: "Tensor", columns: int = 8, *, scale: int | None = None) -> Ima
 
 
 def film(frames: Sequence[Path], file: Path) -> None:
-    """An animated GIF of the pictures `frames`, about eight seconds long, resting on the last."""
-    pictures = [Image.open(frame).convert("P", palette=Image.Palette.ADAPTIVE, colors=64) for frame in frames]
-    each = int(min(500, max(60, 1000 * FILM_SECONDS / len(pictures))))
-    durations = [each] * (len(pictures) - 1) + [2000]
-    pictures[0].save(file, save_all=True, append_images=pictures[1:], duration=durations, loop=0, optimize=True)
+    """An animated GIF of the pictures `frames`, about eight seconds long, resting on the last.
+
+    Long films keep every second picture until they are light enough to be sent around.
+    """
+    pictures = [_few_colours(Image.open(frame)) for frame in _at_most(frames, FILM_FRAMES)]
+    while True:
+        each = int(min(500, max(60, 1000 * FILM_SECONDS / len(pictures))))
+        durations = [each] * (len(pictures) - 1) + [2000]
+        pictures[0].save(file, save_all=True, append_images=pictures[1:], duration=durations, loop=0, optimize=True)
+        if file.stat().st_size <= FILM_BYTES or len(pictures) <= 8:
+            return
+        pictures = pictures[:-1:2] + pictures[-1:]
+
+
+def _at_most(frames: Sequence[Path], count: int) -> list[Path]:
+    """At most `count` of `frames`, evenly spread, both ends included."""
+    return [frames[i * (len(frames) - 1) // (count - 1)] for i in range(count)] if len(frames) > count else list(frames)
+
+
+def _few_colours(picture: Image.Image) -> Image.Image:
+    """Sixteen greys, or 64 colours: what digits and small photographs need, at a fraction of the bytes."""
+    return (
+        picture.quantize(16) if picture.mode == "L" else picture.convert("P", palette=Image.Palette.ADAPTIVE, colors=64)
+    )
 
 
 def save(figure: "Figure", file: Path) -> None:
@@ -73,17 +98,31 @@ def save(figure: "Figure", file: Path) -> None:
     plt.close(figure)
 
 
-def curves(title: str, series: Mapping[str, tuple[Sequence[float], Sequence[float]]], unit: str = "step") -> "Figure":
-    """Curves over the steps on one pair of axes: name -> (steps, values)."""
-    figure, axes = plt.subplots(figsize=(6.2, 3.1))
+def curves(title: str, series: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, label: str = "") -> "Figure":
+    """Curves over the steps on one pair of axes: name -> (steps, values); `label` names the vertical axis.
+
+    A long curve is drawn twice: thin as recorded, thick as its running median.
+    """
+    figure, axes = plt.subplots(figsize=(6.2, 3.4))
     for name, (steps, values) in series.items():
-        marker = "o" if len(steps) < 25 else None
-        axes.plot(steps, values, label=name, linewidth=1.4, marker=marker, markersize=3)
+        if len(steps) < SMOOTHED_FROM:
+            marker = "o" if len(steps) < 25 else None
+            axes.plot(steps, values, label=name, linewidth=1.5, marker=marker, markersize=3)
+        else:
+            (thick,) = axes.plot(steps, running_median(values), label=name, linewidth=1.8, zorder=3)
+            axes.plot(steps, values, color=thick.get_color(), linestyle="-", linewidth=0.8, alpha=0.35)
     axes.set_title(title, loc="left")
-    axes.set_xlabel(unit)
-    axes.xaxis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:,.0f}"))
+    axes.set_xlabel("step")
+    axes.set_ylabel(label)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(StrMethodFormatter("{x:,.10g}"))  # 0.00045 and 12,000, never an offset in a corner
     if len(series) > 1:
-        axes.legend(fontsize=9)
-    else:
-        axes.set_ylabel(next(iter(series)))
+        figure.legend(loc="outside lower center", ncols=min(3, len(series)), fontsize=9)
     return figure
+
+
+def running_median(values: Sequence[float]) -> list[float]:
+    """The median of each value's neighbourhood, a tenth of the whole wide: spikes do not move it."""
+    half = max(1, len(values) // 20)
+    return [float(np.median(values[max(0, i - half) : i + half + 1])) for i in range(len(values))]

@@ -8,7 +8,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from foundations.errors import InputError
 from labs.kit.ends import MachineError
 
 HEARTBEAT_SECONDS = 5.0
+LOOKING_SECONDS = 1.0
+"""Whoever asks whether a run lives holds its lock for a moment: less than this."""
 SILENT_SECONDS = 60.0
 """A run on another host is given up after this long without a heartbeat."""
 
@@ -38,8 +40,8 @@ def ensure_home() -> Path:
             f"{folder} cannot be written ({error.strerror}): free it, or work in another directory"
         ) from None
     finally:
-        if os.access(folder, os.W_OK):
-            probe.unlink(missing_ok=True)
+        with suppress(OSError):
+            probe.unlink()
     return folder
 
 
@@ -53,8 +55,15 @@ class RunFolder:
 
     @property
     def record(self) -> dict[str, Any]:
-        """What is known of the run: lab, settings, seed, host, versions, how it ended."""
-        record: dict[str, Any] = json.loads((self.path / "record.json").read_text())
+        """What is known of the run: lab, settings, seed, host, versions, how it ended.
+
+        Raises: MachineError if it cannot be read.
+        """
+        file = self.path / "record.json"
+        try:
+            record: dict[str, Any] = json.loads(file.read_text())
+        except (OSError, ValueError) as error:
+            raise MachineError(f"{file} cannot be read ({error}): remove the folder {self.path}") from None
         return record
 
     def update(self, **changes: Any) -> None:
@@ -69,7 +78,7 @@ class RunFolder:
         """Take the run for this process and let its heart beat. Raises: InputError if another process has it."""
         self.path.mkdir(parents=True, exist_ok=True)
         try:
-            self._lock.acquire(timeout=0)
+            self._lock.acquire(timeout=LOOKING_SECONDS)
         except Timeout:
             raise InputError(f"run {self.path.name} is running in another process: wait for it, or stop it") from None
         self._closed.clear()
@@ -102,14 +111,19 @@ class RunFolder:
 
     def _beat(self) -> None:
         while not self._closed.is_set():
-            (self.path / "heartbeat").touch()
+            with suppress(OSError):  # a full disk is for the training to report
+                (self.path / "heartbeat").touch()
             self._closed.wait(HEARTBEAT_SECONDS)
 
 
 def all_runs() -> list[RunFolder]:
-    """Every run of `home()`, the newest first."""
-    folders = [RunFolder(file.parent) for file in (home() / "runs").glob("*/record.json")]
-    return sorted(folders, key=lambda folder: str(folder.record["started"]), reverse=True)
+    """Every run of `home()` whose record can be read, the newest first."""
+    started = []
+    for file in (home() / "runs").glob("*/record.json"):
+        with suppress(MachineError):  # one damaged record must not hide the others
+            folder = RunFolder(file.parent)
+            started.append((str(folder.record["started"]), file.parent.name, folder))
+    return [folder for *_, folder in sorted(started, key=lambda each: each[:2], reverse=True)]
 
 
 def find(reference: str) -> RunFolder:
@@ -125,8 +139,3 @@ def find(reference: str) -> RunFolder:
         return found[0]
     problem = "fits several runs: give more of the id" if found else "is no run here"
     raise InputError(f"run {reference!r}: {problem}; `python -m labs runs` lists them, `last` is the newest")
-
-
-def same(left: Mapping[str, Any], right: Mapping[str, Any], keys: tuple[str, ...]) -> list[str]:
-    """Those of `keys` in which two records differ."""
-    return [key for key in keys if left.get(key) != right.get(key)]

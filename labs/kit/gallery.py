@@ -27,9 +27,9 @@ class Gallery:
         picture = figures.grid(images, columns)
         file = self._file(f"images/{name}", f"{step:09d}.png")
         shown = self._resumed and file.exists()  # a resumed run passes the steps behind its checkpoint again
-        picture.save(file)
         if not shown:
-            self._tracker.image(name, picture, step)
+            self._tracker.image(f"images/{name}", picture, step)  # first: a file that is there says that it was stored
+        picture.save(file)
 
     def film(self, name: str) -> None:
         """An animated GIF of all grids of `name`, in the order of their steps."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from foundations.errors import InputError
 from labs.kit import config as settings
-from labs.kit.ends import Diverged, Interrupted, machine_fault, say_error
+from labs.kit.ends import Diverged, Interrupted, Interrupts, machine_fault, say_error
 from labs.kit.lab import Lab, lab_of
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ def launch(main: "Callable[[Any, Run], None]") -> NoReturn:
     except InputError as error:
         say_error(str(error))
         sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
     sys.exit(execute(lab, config, sys.argv[1:]))
 
 
@@ -38,14 +40,31 @@ def execute(
 ) -> int:
     """Run `lab` once and give the exit status: every way to end passes through here."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait must not steal the neighbours' cores
-    from labs.kit.run import Run
+    interrupts = Interrupts()
+    with interrupts.handled():
+        try:
+            return _attempt(lab, config, arguments, interrupts, resumes, replays)
+        except Interrupted as signal:  # a second one, while the run was being closed
+            print(f"stopped by {signal.name} at once; `python -m labs runs` shows what is left", file=sys.stderr)
+            return signal.status
 
+
+def _attempt(
+    lab: Lab,
+    config: settings.Config,
+    arguments: Sequence[str],
+    interrupts: Interrupts,
+    resumes: "RunFolder | None",
+    replays: "RunFolder | None",
+) -> int:
     run = None
     try:
-        run = Run(lab, config, arguments, resumes=resumes, replays=replays)
-        with run.interrupts.handled():
-            lab.main(config, run)
-            run.end("finished")
+        from labs.kit.run import Run
+
+        run = Run(lab, config, arguments, interrupts, resumes=resumes, replays=replays)
+        lab.main(config, run)
+        interrupts.at_once()
+        run.end("finished")
         run.farewell()
         return 0
     except Interrupted as signal:
@@ -59,7 +78,7 @@ def execute(
         _end(run, "diverged", error)
         say_error(f"diverged: {error}")
         return 1
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         fault = machine_fault(error)
         _end(run, "failed", error)
         if fault is None:
@@ -74,6 +93,7 @@ def _end(run: "Run | None", ended: Any, error: BaseException) -> None:
         if isinstance(error, Interrupted):
             print(f"stopped by {error.name} before the run began: nothing was written", file=sys.stderr)
         return
+    run.interrupts.at_once()
     reference, step = run.folder.path.name[:8], run.saved_step
     try:
         run.end(ended, error)

@@ -2,15 +2,27 @@
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
+from rich.text import Text
 
 PLAIN_SECONDS = 10.0
 BAR_SECONDS = 0.25
+
+
+class _Bar(Bar):
+    """A bar, and below it a line of figures."""
+
+    figures = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """What is on the screen."""
+        yield from super().get_renderables()
+        yield Text(self.figures, style="dim", no_wrap=True, overflow="ellipsis")
 
 
 class Progress:
@@ -22,18 +34,21 @@ class Progress:
         self._terminal = sys.stdout.isatty()
         self._every = BAR_SECONDS if self._terminal else PLAIN_SECONDS
         self._next = self._began + self._every
-        self._bar, self._task = self._make_bar() if self._terminal else (None, TaskID(0))
+        self._bar: _Bar | None = None
+        self._task = TaskID(0)
+        if self._terminal:
+            self._bar, self._task = self._make_bar()
 
-    def _make_bar(self) -> tuple[Bar, TaskID]:
+    def _make_bar(self) -> tuple["_Bar", TaskID]:
         columns = (
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=None),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[said]}"),
+            TextColumn("{task.fields[speed]}"),
             TimeRemainingColumn(),
         )
-        bar = Bar(*columns, console=Console(), auto_refresh=False)
-        return bar, bar.add_task(self.title, total=self.steps, completed=self.start, said="")
+        bar = _Bar(*columns, console=Console(), auto_refresh=False, expand=True)
+        return bar, bar.add_task(self.title, total=self.steps, completed=self.start, speed="")
 
     def __enter__(self) -> "Progress":
         if self._bar:
@@ -45,9 +60,9 @@ class Progress:
             self._bar.refresh()
             self._bar.stop()
 
-    def due(self) -> bool:
-        """Whether it is time to speak again."""
-        return time.monotonic() >= self._next
+    def due(self, now: float) -> bool:
+        """Whether it is time to speak again, `now` being `time.monotonic()`."""
+        return now >= self._next
 
     def rate(self, step: int) -> float:
         """Examples a second since this progress began."""
@@ -58,9 +73,10 @@ class Progress:
         self._next = time.monotonic() + self._every
         figures = "  ".join(f"{name} {value:.4g}" for name, value in list(metrics.items())[:4])
         unit = "examples/s" if self.examples_per_step > 1 else "steps/s"
-        said = f"{figures}  {self.rate(step):,.0f} {unit}"
+        speed = f"{self.rate(step):,.0f} {unit}"
         if self._bar:
-            self._bar.update(self._task, completed=step, said=said, refresh=True)
+            self._bar.figures = figures
+            self._bar.update(self._task, completed=step, speed=speed, refresh=True)
         else:
             left = (time.monotonic() - self._began) / max(step - self.start, 1) * (self.steps - step)
-            print(f"{self.title}: step {step:,} of {self.steps:,}  {said}  {left:,.0f} s left", flush=True)
+            print(f"{self.title}: step {step:,} of {self.steps:,}  {figures}  {speed}  {left:,.0f} s left", flush=True)

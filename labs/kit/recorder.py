@@ -1,27 +1,46 @@
 """Which of a run's metrics are kept: about one point a second of each, its extremes, and a digest of them all."""
 
 import math
-import struct
+import re
 import time
-from collections.abc import Callable, Collection, Mapping
-from hashlib import blake2b
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from foundations.errors import require
+from labs.kit.digest import Digest
 from labs.kit.ends import Diverged
 from labs.kit.journal import Journal, Point
 
-FLUSH_SECONDS = 5.0
+FLUSH_SECONDS = 10.0
+"""Between uploads: one takes about 30 ms, most of it waiting for the disk."""
+NAME = re.compile(r"\w[\w.: -]*(/\w[\w.: -]*)*")
+"""Metric names that every store takes; a slash makes a section of the dashboard."""
+
+
+@dataclass
+class _Row:
+    """Metrics that come together: how far they have reached, when they are next kept, and their last values."""
+
+    names: tuple[str, ...]
+    low: list[float] = field(default_factory=list)
+    high: list[float] = field(default_factory=list)
+    due: float = 0.0
+    step: int = 0
+    at: float = 0.0
+    values: tuple[float, ...] = ()
 
 
 class Recorder:
-    """Takes every metric of every step; keeps some, checks all.
+    """Takes every metric of every step; keeps some, checks all. It costs a step about ten microseconds.
 
     - Each value is held against NaN and infinity.
-    - Each value goes into `digest`, a chained hash: two runs with equal digests had equal metrics, to the bit, at
-      every step, though only some points were kept.
+    - Each value goes into `digest`: two runs with equal digests had equal metrics, to the bit, at every step, though
+      only some points were kept.
     - Kept are the first values of a metric, then fewer until it is one a second, and at `close` the smallest, the
       largest and the last. `keep`, where given, names the (metric, step) pairs to keep instead.
-    - A kept point goes to the journal first and later, in batches, to `upload`.
+    - A kept point goes to the journal first and later, in batches, to `upload`, which says whether it took them.
+      `known` are the points that the journal holds already: not written again, but uploaded once more.
     """
 
     def __init__(
@@ -29,47 +48,50 @@ class Recorder:
         journal: Journal,
         upload: Callable[[list[Point]], bool],
         *,
-        known: Collection[tuple[str, int]] = (),
+        known: Sequence[Point] = (),
         keep: Collection[tuple[str, int]] | None = None,
     ) -> None:
-        self.digest = b""
         self.values_seen = 0
+        self._digest = Digest()
         self._journal, self._upload = journal, upload
-        self._known = set(known)
+        self._known = {(point.name, point.step) for point in known}
         self._keep = None if keep is None else set(keep)
+        self._waiting = list(known)
         self._started = time.monotonic()
-        self._due: dict[str, float] = {}
+        self._epoch = time.time() - self._started
+        self._next_flush = self._started + FLUSH_SECONDS
+        self._rows: dict[tuple[str, ...], _Row] = {}
         self._smallest: dict[str, Point] = {}
         self._largest: dict[str, Point] = {}
         self._last: dict[str, Point] = {}
-        self._waiting: list[Point] = []
-        self._next_flush = self._started + FLUSH_SECONDS
-        self._names: tuple[str, ...] = ()
-        self._pack = struct.Struct("<q").pack
+
+    @property
+    def digest(self) -> str:
+        """The hash of all metrics so far."""
+        return self._digest.hex()
 
     def add(self, step: int, metrics: Mapping[str, float], *, thin: bool = True) -> None:
         """Take the metrics of `step`. With `thin=False` every one is kept.
 
-        Raises: Diverged naming the first metric that is not finite.
+        Raises: Diverged naming the first metric that is not finite; InputError for a name that no store takes.
         """
-        for name, value in metrics.items():
-            if not math.isfinite(value):
-                raise Diverged(f"{name} is {value} at step {step}")
-        self._extend_digest(step, metrics)
-        now, stamp = time.monotonic(), time.time_ns() // 1_000_000
-        kept = []
-        for name, value in metrics.items():
-            point = Point(name, value, step, stamp)
-            self._last[name] = point
-            if name not in self._smallest or value < self._smallest[name].value:
-                self._smallest[name] = point
-            if name not in self._largest or value > self._largest[name].value:
-                self._largest[name] = point
-            if not thin or self._wants(name, step, now):
-                kept.append(point)
-        if kept:
-            self.record(kept)
-        elif now > self._next_flush:
+        names, values = tuple(metrics), tuple(metrics.values())
+        if not math.isfinite(sum(values)):  # one look for all; a sum may also overflow
+            _require_finite(step, metrics)
+        row = self._rows.get(names) or self._new_row(names)
+        self._digest.add(step, names, values)
+        self.values_seen += len(names)
+        row.step, row.values, row.at = step, values, time.monotonic()
+        for value, low, high in zip(values, row.low, row.high, strict=True):
+            if value < low or value > high:
+                self._widen(row)
+                break
+        if self._keep is not None:
+            self.record([point for point in self._points(row) if (point.name, step) in (self._keep or ())])
+        elif row.at >= row.due or not thin:
+            row.due = row.at + min(1.0, 0.05 + (row.at - self._started) / 100)
+            self.record(self._points(row))
+        elif row.at > self._next_flush:
             self.flush()
 
     def record(self, points: list[Point]) -> None:
@@ -88,43 +110,59 @@ class Recorder:
             self._waiting = []
         self._next_flush = time.monotonic() + FLUSH_SECONDS
 
-    def close(self) -> None:
-        """Keep the extremes and the last values too, and upload all that waits."""
+    def close(self) -> bool:
+        """Keep the extremes and the last values too, and upload all that waits; whether all was taken."""
         if self._keep is None:
-            ends = [*self._smallest.values(), *self._largest.values(), *self._last.values()]
+            ends = [*self._smallest.values(), *self._largest.values(), *self._last_points()]
             self.record(sorted(set(ends), key=lambda point: point.step))
         self.flush()
+        self._journal.close()
+        return not self._waiting
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs to go on counting."""
-        extremes = {"smallest": self._smallest, "largest": self._largest, "last": self._last}
-        points = {kind: [list(point) for point in table.values()] for kind, table in extremes.items()}
-        return {"digest": self.digest.hex(), "values_seen": self.values_seen, "names": list(self._names), **points}
+        ends = {"smallest": self._smallest.values(), "largest": self._largest.values(), "last": self._last_points()}
+        points = {kind: [list(point) for point in sorted(each)] for kind, each in ends.items()}
+        return {"digest": self._digest.state_dict(), "values_seen": self.values_seen, **points}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from `state`."""
-        self.digest, self.values_seen = bytes.fromhex(state["digest"]), state["values_seen"]
-        self._set_names(tuple(state["names"]))
-        for kind, table in (("smallest", self._smallest), ("largest", self._largest), ("last", self._last)):
-            table.clear()
-            table.update({name: Point(name, *rest) for name, *rest in state[kind]})
+        self._digest.load_state_dict(state["digest"])
+        self.values_seen = state["values_seen"]
+        self._rows = {}
+        tables = ({point[0]: Point(*point) for point in state[kind]} for kind in ("smallest", "largest", "last"))
+        self._smallest, self._largest, self._last = tables
 
-    def _wants(self, name: str, step: int, now: float) -> bool:
-        if self._keep is not None:
-            return (name, step) in self._keep
-        if now < self._due.get(name, 0.0):
-            return False
-        self._due[name] = now + min(1.0, 0.05 + (now - self._started) / 100)
-        return True
+    def _new_row(self, names: tuple[str, ...]) -> _Row:
+        for name in names:
+            allowed = "words of letters, digits and . : - _, with / between"
+            require(NAME.fullmatch(name) is not None, "metric", name, allowed)
+        row = self._rows[names] = _Row(names, [math.inf] * len(names), [-math.inf] * len(names))
+        return row
 
-    def _extend_digest(self, step: int, metrics: Mapping[str, float]) -> None:
-        names = tuple(metrics)
-        if names != self._names:
-            self._set_names(names)
-            self.digest = blake2b(self.digest + "\0".join(names).encode(), digest_size=16).digest()
-        packed = self._pack(step, *metrics.values())
-        self.digest = blake2b(self.digest + packed, digest_size=16).digest()
-        self.values_seen += len(names)
+    def _points(self, row: _Row) -> list[Point]:
+        stamp = int(1000 * (row.at + self._epoch))
+        return [Point(name, value, row.step, stamp) for name, value in zip(row.names, row.values, strict=True)]
 
-    def _set_names(self, names: tuple[str, ...]) -> None:
-        self._names, self._pack = names, struct.Struct(f"<q{len(names)}d").pack
+    def _widen(self, row: _Row) -> None:
+        """Some value of `row` reaches beyond those before it."""
+        for place, point in enumerate(self._points(row)):
+            name, value = point.name, point.value
+            if name not in self._smallest or value < self._smallest[name].value:
+                self._smallest[name] = point
+            if name not in self._largest or value > self._largest[name].value:
+                self._largest[name] = point
+            row.low[place], row.high[place] = self._smallest[name].value, self._largest[name].value
+
+    def _last_points(self) -> list[Point]:
+        """The last point of each metric."""
+        newest = dict(self._last)
+        for row in sorted(self._rows.values(), key=lambda row: row.step):
+            newest |= {point.name: point for point in self._points(row)}
+        return list(newest.values())
+
+
+def _require_finite(step: int, metrics: Mapping[str, float]) -> None:
+    for name, value in metrics.items():
+        if not math.isfinite(value):
+            raise Diverged(f"{name} is {value} at step {step}")

@@ -1,98 +1,126 @@
-"""The page `report.html`: one file, no outside links, that tells the whole story of a run."""
+"""The page `report.html`: one file, no outside links, no scripts, that tells the whole story of a run."""
 
 import base64
-import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from labs.kit.charts import charts
 from labs.kit.folder import RunFolder
 from labs.kit.journal import Point, read_points
 
 MIME = {".png": "image/png", ".gif": "image/gif"}
 GRIDS_SHOWN = 6
+GRID_BYTES = 1_500_000
+"""What the grids of one name may weigh together; larger ones are shown at fewer steps."""
 
 
 def page(folder: Path) -> str:
-    """The page of the run in `folder`."""
+    """The page of the run in `folder`, as HTML."""
     import jinja2
 
-    loader = jinja2.PackageLoader("labs.kit")
-    template = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True).get_template("report.html")
-    record = RunFolder(folder).record
-    return template.render(
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("labs.kit"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"words": _words, "number": _number, "setting": _setting}
+    record, points = RunFolder(folder).record, read_points(folder / "journal.jsonl")
+    return environment.get_template("report.html").render(
         record=record,
         heading=record["summary_line"] or record["lab"],
-        seconds=_duration(record.get("seconds") or 0.0),
-        curves=list(_curves(read_points(folder / "journal.jsonl"))),
-        films=[_picture(file) for file in sorted(folder.glob("films/*.gif"))],
-        grids=[_grids(each) for each in sorted((folder / "images").glob("*")) if any(each.iterdir())],
+        started=_moment(record["started"]),
+        tiles=_tiles(record, points),
+        traceback=_text(folder / "traceback.txt") if record["ended"] == "failed" else "",
+        grids=[_grids(each) for each in sorted(folder.glob("images/*")) if any(each.glob("*.png"))],
         figures=[_picture(file) for file in sorted(folder.glob("figures/*.png"))],
-        tables=[(_title(file), json.loads(file.read_text())) for file in sorted(folder.glob("tables/*.json"))],
-        rate=_rate(folder),
-        number=_number,
+        resumable=record["ended"] is not None and any(folder.glob("checkpoint-*.pt")),
+        tables=[{"name": file.stem, **json.loads(file.read_text())} for file in sorted(folder.glob("tables/*.json"))],
+        charts=list(charts(points)),
+        metrics=_metrics(points),
     )
 
 
-def _curves(points: list[Point]) -> Iterator[str]:
-    """One picture for each group of metrics (the part of the name before the slash), as SVG text."""
-    from matplotlib import pyplot as plt
+def _tiles(record: dict[str, Any], points: Iterable[Point]) -> list[tuple[str, str]]:
+    """The figures that a reader wants first: (value, what it is)."""
+    tiles = [(_number(value), _words(name)) for name, value in record["summary"].items()]
+    if record.get("step"):
+        tiles.append((_number(record["step"]), "steps"))
+    tiles.append((_duration(record.get("seconds") or 0.0), "of training"))
+    if rates := sorted(point.value for point in points if point.name.startswith("speed/")):
+        tiles.append((_number(float(f"{rates[len(rates) // 2]:.3g}")), "examples a second"))
+    return tiles
 
-    from labs.kit import figures
 
-    groups: dict[str, dict[str, list[Point]]] = {}
+def _metrics(points: Iterable[Point]) -> dict[str, Any]:
+    """A table of every metric: its extremes, and where it ended."""
+    series: dict[str, list[Point]] = {}
     for point in points:
-        group, _, rest = point.name.rpartition("/")
-        if group not in ("final", "speed"):
-            groups.setdefault(group or point.name, {}).setdefault(rest or point.name, []).append(point)
-    for group, series in groups.items():
-        sorted_series = {name: sorted(each, key=lambda point: point.step) for name, each in series.items()}
-        split = _scales_differ(sorted_series)
-        for part in [{name: each} for name, each in sorted_series.items()] if split else [sorted_series]:
-            lines = {name: ([p.step for p in each], [p.value for p in each]) for name, each in part.items()}
-            title = f"{group}: {next(iter(part))}".replace("_", " ") if split else group.replace("_", " ")
-            figure = figures.curves(title, {name.replace("_", " "): line for name, line in lines.items()})
-            text = io.StringIO()
-            figure.savefig(text, format="svg", metadata={"Date": None})
-            plt.close(figure)
-            yield text.getvalue()[text.getvalue().index("<svg") :]
-
-
-def _scales_differ(series: dict[str, list[Point]]) -> bool:
-    """Whether one pair of axes would flatten a curve: the largest values lie more than tenfold apart."""
-    heights = [max(abs(point.value) for point in each) or 1e-12 for each in series.values()]
-    return max(heights) > 10 * min(heights)
+        series.setdefault(point.name, []).append(point)
+    rows = []
+    for name, each in series.items():
+        values, last = [point.value for point in each], max(each, key=lambda point: point.step)
+        rows.append([name, min(values), max(values), last.value, last.step])
+    return {"columns": ["metric", "smallest", "largest", "last", "at step"], "data": rows}
 
 
 def _grids(folder: Path) -> dict[str, Any]:
-    """The grids of one name: the first, the last and some between."""
-    files = sorted(folder.glob("*.png"))
-    places = sorted({round(index * (len(files) - 1) / (GRIDS_SHOWN - 1)) for index in range(GRIDS_SHOWN)})
-    return {"name": folder.name.replace("_", " "), "pictures": [_picture(files[place]) for place in places]}
+    """The grids of one name: the first, the last and some between; their film in front, where there is one."""
+    film = folder.parent.parent / "films" / f"{folder.name}.gif"
+    films = [{**_picture(film), "title": "all steps, as a film"}] if film.exists() else []
+    files, count = sorted(folder.glob("*.png")), GRIDS_SHOWN - len(films)
+    while sum(file.stat().st_size for file in _spread(files, count)) > GRID_BYTES and count > 2:
+        count -= 1
+    return {"name": folder.name, "pictures": films + [_picture(file) for file in _spread(files, count)]}
+
+
+def _spread(files: Sequence[Path], count: int) -> list[Path]:
+    """At most `count` of `files`, evenly spread, both ends included."""
+    return [files[place] for place in sorted({round(i * (len(files) - 1) / (count - 1)) for i in range(count)})]
 
 
 def _picture(file: Path) -> dict[str, str]:
+    title = f"step {int(file.stem):,}" if file.stem.isdigit() else _words(file.stem)
     data = base64.b64encode(file.read_bytes()).decode()
-    step = f"step {int(file.stem):,}" if file.stem.isdigit() else _title(file)
-    return {"title": step, "source": f"data:{MIME[file.suffix]};base64,{data}"}
+    return {"title": title, "source": f"data:{MIME[file.suffix]};base64,{data}"}
 
 
-def _title(file: Path) -> str:
-    return file.stem.replace("_", " ")
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8") if file.exists() else ""
 
 
-def _rate(folder: Path) -> str:
-    rates = [point.value for point in read_points(folder / "journal.jsonl") if point.name.startswith("speed/")]
-    return f"{sorted(rates)[len(rates) // 2]:,.0f}" if rates else "not measured"
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _moment(text: str) -> str:
+    moment = datetime.fromisoformat(text)
+    return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
 
 
 def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
     return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
 
 
 def _number(value: object) -> str:
+    """A value as a reader wants it: four digits that count, thousands apart."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
     if isinstance(value, float):
         return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
     return str(value)
+
+
+def _setting(value: object) -> str:
+    """A setting as the command line takes it."""
+    if isinstance(value, list):
+        return " ".join(map(str, value)) or "–"
+    return "–" if value in (None, "") else str(value)

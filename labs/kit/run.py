@@ -12,13 +12,12 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from foundations.errors import InputError, require
 from labs.kit.config import Config, to_record
-from labs.kit.ends import Diverged, Ended, Interrupts
+from labs.kit.ends import STATUS, Diverged, Ended, Interrupts, MachineError
 from labs.kit.folder import RunFolder, ensure_home, home
 from labs.kit.gallery import Gallery
 from labs.kit.journal import Journal, Point, read_points
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 DEFAULT_PORT = 5000
 SETTLE_SECONDS = 0.25
 SETTLE_STEPS = 64
-STATUS = {"finished": "FINISHED", "killed": "KILLED", "stale": "KILLED", "failed": "FAILED", "diverged": "FAILED"}
 
 
 class Run:
@@ -51,6 +49,7 @@ class Run:
         lab: Lab,
         config: Config,
         arguments: Sequence[str] = (),
+        interrupts: Interrupts | None = None,
         *,
         resumes: RunFolder | None = None,
         replays: RunFolder | None = None,
@@ -64,15 +63,18 @@ class Run:
         self.step = 0
         self.saved_step = 0
         self.seconds = 0.0
-        self.interrupts = Interrupts()
+        self.interrupts = interrupts or Interrupts()
         self._arguments, self._resumes, self._replays = list(arguments), resumes, replays
         self._opened = False
         self._stopping = False
         self._last_step = 0
+        self._phases: set[str] = set()
+        self._prefix = ""
         self._pending: list[tuple[int, Metrics]] = []
         self._settle_at = 0.0
         self._newest: dict[str, float] = {}
-        self._facts: dict[str, Any] = {"data": {}, "notes": [], "summary": {}}
+        said = list(resumes.record["notes"]) if resumes else []
+        self._facts: dict[str, Any] = {"data": {}, "notes": said, "summary": {}}
 
     # What a lab calls ------------------------------------------------------------------------------------------------
 
@@ -100,45 +102,59 @@ class Run:
         """Train `learner` up to step `steps`, yielding (step, metrics) after each; metrics, checkpoints, ends included.
 
         A resumed run starts behind its last checkpoint. A lab that trains several learners names each phase; metrics
-        of all but `training` carry the name in front. To end early, call `stop` instead of breaking out of the loop.
+        of all but `training`, and what the lab logs meanwhile, carry the name in front. To end early, call `stop`
+        instead of breaking out of the loop.
+
+        Raises: InputError if `steps` is below 1 or the run had a phase of that name; Interrupted after the step in
+        which a signal came; Diverged.
         """
         from labs.kit.progress import Progress
 
         require(steps >= 1, "steps", steps, "at least 1")
+        require(name not in self._phases and name.isidentifier(), "name", name, "one word, another for each phase")
         self._open()
+        self._phases.add(name)
         file = self.folder.path / f"checkpoint-{name}.pt"
         start, done = self._restore(file, learner)
         if done or start >= steps:
             return
-        prefix = "" if name == "training" else f"{name}/"
         self._last_step, self._stopping = steps, False
-        began, saved = time.monotonic() - self.seconds, time.monotonic()
+        title = self.lab.name if name == "training" else f"{self.lab.name} {name}"
+        self._prefix = "" if name == "training" else f"{name}/"
+        try:
+            with Progress(title, steps, start, examples_per_step) as progress, self.interrupts.deferred():
+                yield from self._steps(learner, file, range(start + 1, steps + 1), progress)
+        finally:
+            self._prefix = ""
+        self.interrupts.raise_pending()
+
+    def _steps(self, learner: Learner, file: Path, steps: range, progress: Progress) -> Iterator[tuple[int, Metrics]]:
+        saved = time.monotonic()
+        began = saved - self.seconds
         updates = learner.learn()
-        title = self.lab.name if not prefix else f"{self.lab.name} {name}"
-        with Progress(title, steps, start, examples_per_step) as progress, self.interrupts.deferred():
-            for step in range(start + 1, steps + 1):
-                metrics = next(updates, None)
-                if metrics is None:
-                    break
-                self.step = step
-                self._take(step, {prefix + key: value for key, value in metrics.items()} if prefix else metrics)
-                yield step, metrics
-                self.seconds = time.monotonic() - began
-                if progress.due():
-                    self._show(progress, step)
-                if self._stopping:
-                    break
-                interrupted = self.interrupts.pending is not None
-                if interrupted or time.monotonic() - saved > self.config.checkpoint_seconds:
-                    self._save(file, learner, done=False)
-                    saved = time.monotonic()
-                    self.interrupts.raise_pending()
-            self._save(file, learner, done=True)
-            self._show(progress, self.step)
+        for step in steps:
+            metrics = next(updates, None)
+            if metrics is None:
+                break
+            self.step = step
+            self._take(step, metrics)
+            yield step, metrics
+            now = time.monotonic()
+            self.seconds = now - began
+            if progress.due(now):
+                self._show(progress, step)
+            if self._stopping:
+                break
+            if now - saved > self.config.checkpoint_seconds or self.interrupts.pending is not None:
+                self._save(file, learner, done=False)
+                saved = time.monotonic()
+                self.interrupts.raise_pending()
+        self._save(file, learner, done=True)
+        self._show(progress, self.step)
 
     def every(self, steps: int) -> bool:
-        """Whether this step is a multiple of `steps`, or the last one."""
-        return self.step % steps == 0 or self.step == self._last_step
+        """Whether this step is a multiple of `steps`, or the last one: of all, or because `stop` was called."""
+        return self.step % steps == 0 or self.step == self._last_step or self._stopping
 
     def stop(self) -> None:
         """End the phase after this step, as finished."""
@@ -148,7 +164,9 @@ class Run:
         """Record figures that the lab computed at this step; each one is kept."""
         self._open()
         self._settle()
-        self.recorder.add(self.step, _read([metrics])[0], thin=False)
+        from labs.kit.readings import read
+
+        self.recorder.add(self.step, read([self._named(metrics)])[0], thin=False)
 
     def summary(self, values: Mapping[str, float]) -> None:
         """Record the figures by which the run is judged, under `final/`."""
@@ -200,93 +218,74 @@ class Run:
         return earlier.record if earlier else {}
 
     def _open(self) -> None:
-        if self._opened:
-            return
-        ensure_home()
-        from labs.kit import stale, tracking
+        if not self._opened:
+            with self.interrupts.deferred():  # half a run is nothing that anyone could find or resume
+                self._begin()
+            self.interrupts.raise_pending()
 
+    def _begin(self) -> None:
+        ensure_home()
+        from labs.kit import record, stale, tracking
+
+        now = record.surroundings(self.lab, self.device)
+        known: list[Point] = []
         if self._resumes:
             self.folder = self._resumes
             self.folder.open()
-            self.tracker = tracking.Tracker.again(self.folder.record["id"])
             known = read_points(self.folder.path / "journal.jsonl")
-            self.tracker.points(known)
+            self.tracker = tracking.Tracker.again(self.folder.record["id"])
         else:
             parameters = to_record(self.config)
             self.tracker = tracking.Tracker.start(self.lab.name, self.config.run_name, parameters)
             self.folder = RunFolder(home() / "runs" / self.tracker.run_id)
             self.folder.open()
-            known = []
+        self._write_record(now)
         keep = None
         if self._replays:
             keep = {(point.name, point.step) for point in read_points(self._replays.path / "journal.jsonl")}
         journal = Journal(self.folder.path / "journal.jsonl")
-        pairs = {(point.name, point.step) for point in known}
-        self.recorder = Recorder(journal, self.tracker.points, known=pairs, keep=keep)
+        self.recorder = Recorder(journal, self.tracker.points, known=known, keep=keep)
         self.gallery = Gallery(self.folder.path, self.tracker, resumed=self._resumes is not None)
         self._opened = True
-        self._write_record()
+        self._tell_beginning()
         self._monitor = tracking.system_monitor(self.tracker.run_id, resumed=self._resumes is not None)
         stale.sweep(self.tracker.client)
         verb = "resumed" if self._resumes else "started"
         print(f"{verb} {self.tracker.name} ({self.tracker.run_id[:8]}) on {self.device}, seed {self.config.seed}")
 
-    def _write_record(self) -> None:
-        from labs.kit import environment
+    def _write_record(self, now: Mapping[str, Any]) -> None:
+        from labs.kit import record, tracking
 
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        facts = environment.describe(self.device)
-        git = environment.git_state(self.lab.file)
-        command = environment.command_line(self.lab.target, self._arguments)
-        settings = {"config": to_record(self.config)}
         if self._resumes:
             before = self.folder.record
-            changed = [key for key in ("torch", "threads", "device") if before["environment"].get(key) != facts[key]]
-            if git.get("git_commit") != before["git"].get("git_commit"):
-                changed.append("the code's git commit")
-            if changed:
+            if changed := record.changes(before, now):
                 self.note(f"resumed with another {', '.join(changed)}: figures may differ from an uninterrupted run")
             start = {"resumed": before.get("resumed", 0) + 1}
         else:
-            start = {
-                "id": self.tracker.run_id,
-                "name": self.tracker.name,
-                "experiment": self.tracker.experiment,
-                "lab": self.lab.name,
-                "target": self.lab.target,
-                "summary_line": self.lab.summary,
-                "started": now,
-                "command": command,
-                "replay_of": self._replays.path.name if self._replays else None,
-                **settings,
-            }
-        life = {"host": facts["host"], "ended": None, "error": None}
-        self.folder.update(**start, **life, **self._facts, environment=facts, git=git)
+            original = self._replays.record if self._replays else None
+            start = record.identity(self.lab, self.config, self._arguments, original)
+            start |= {"id": self.tracker.run_id, "name": self.tracker.name}
+            start |= {"experiment": self.tracker.experiment, "store": tracking.store_name()}
+        life = {"host": now["environment"]["host"], "ended": None, "error": None, "uploaded": False}
+        self.folder.update(**start, **life, **self._facts, **now)
+
+    def _tell_beginning(self) -> None:
+        from labs.kit import record
+
         self.gallery.settings(to_record(self.config))
-        self._tag(facts, git, command)
+        self.tracker.tags(record.tags(self.folder.record))
         for name, data in self._facts["data"].items():
             self.tracker.dataset(name, data["fingerprint"], data["source"], f"{data['train']} + {data['test']} images")
-
-    def _tag(self, facts: Mapping[str, str], git: Mapping[str, str], command: str) -> None:
-        tags = {"lab": self.lab.name, "preset": self.config.preset, "seed": str(self.config.seed), "command": command}
-        tags["mlflow.note.content"] = f"{self.lab.summary}. The whole story is in the artifact `report.html`."
-        for name, data in self._facts["data"].items():
-            tags |= {"data": name, "data_fingerprint": data["fingerprint"], "data_source": data["source"]}
-        if self._facts["notes"]:
-            tags["notes"] = " | ".join(self._facts["notes"])
-        if self._replays:
-            tags["replay_of"] = self._replays.path.name
-        own = dict(tag.split("=", 1) for tag in self.config.tag)
-        self.tracker.tags({**tags, **facts, **git, **own})
 
     def end(self, ended: Ended, error: BaseException | None = None) -> None:
         """Close the run: what is known is written, uploaded and shown in its report; the store hears how it ended."""
         if not self._opened:
             return
-        if ended in ("finished", "killed"):
+        with suppress(Diverged):  # found in metrics that waited on a device: the run ends anyway
             self._settle()
-        self.recorder.close()
-        digest = self.recorder.digest.hex()
+        self.tracker.back()
+        uploaded = self.recorder.close()
+        digest = self.recorder.digest
         self.folder.update(
             **self._facts,
             ended=ended,
@@ -298,39 +297,68 @@ class Run:
         )
         if ended == "failed" and error:
             self.gallery.text("traceback.txt", "".join(traceback.format_exception(error)))
-        self.gallery.report()
+        try:
+            self.gallery.report()
+        except Exception as trouble:  # hours of training are worth more than their picture
+            print(f"warning: the report could not be made ({type(trouble).__name__}: {trouble})", flush=True)
         with suppress(Exception):  # a sampler that trips must not take the run's end with it
             self._monitor.finish()
         tags = {"ended": ended, "metrics_digest": digest}
         if self._facts["notes"]:
             tags["notes"] = " | ".join(self._facts["notes"])
-        self.tracker.tags(tags)
-        self.tracker.end(STATUS[ended])  # type: ignore[arg-type]
+        self._tell_store(ended, tags, uploaded)
         self.folder.close()
         self._opened = False
 
+    def _tell_store(self, ended: Ended, tags: Mapping[str, str], uploaded: bool) -> None:
+        try:
+            if self.tracker.missed:
+                self.tracker.folder(self.folder.path)
+            self.tracker.tags(tags)
+            self.tracker.end(STATUS[ended])
+        except MachineError:
+            uploaded = False
+        self.folder.update(uploaded=uploaded)
+        if not uploaded:
+            print(
+                "warning: the tracking store did not take all of the run; the next start uploads the rest", flush=True
+            )
+
     def farewell(self) -> None:
         """Say what came out and where to see it."""
-        from labs.kit.tracking import training_view
+        from labs.kit.tracking import store_name, training_view
 
         print(f"finished {self.tracker.name} after {self.seconds:.1f} s of training")
         for name, value in self._facts["summary"].items():
             print(f"  {name:<32} {value:,.4g}")
         print(f"  report     {self.folder.path / 'report.html'}")
         page = training_view(self.tracker.experiment, self.tracker.run_id)
-        print(f"  dashboard  python -m labs ui   then http://127.0.0.1:{DEFAULT_PORT}/{page}", flush=True)
+        store = store_name()
+        remote = store.startswith("http")
+        print(f"  dashboard  {'' if remote else 'python -m labs ui, then'}")
+        print(f"{store.rstrip('/') if remote else f'http://127.0.0.1:{DEFAULT_PORT}'}/{page}", flush=True)
 
     # Steps -----------------------------------------------------------------------------------------------------------
 
     def _take(self, step: int, metrics: Metrics) -> None:
         """Read metrics at once on the CPU; elsewhere a few at a time, so that the device need not wait."""
-        self._pending.append((step, metrics))
-        if self.device.type == "cpu" or len(self._pending) >= SETTLE_STEPS or time.monotonic() > self._settle_at:
+        named = self._named(metrics)
+        if self.device.type == "cpu":
+            self._newest = {name: float(value) for name, value in named.items()}
+            self.recorder.add(step, self._newest)
+            return
+        self._pending.append((step, named))
+        if len(self._pending) >= SETTLE_STEPS or time.monotonic() > self._settle_at:
             self._settle()
 
+    def _named(self, metrics: Metrics) -> Metrics:
+        return {self._prefix + name: value for name, value in metrics.items()} if self._prefix else metrics
+
     def _settle(self) -> None:
+        from labs.kit.readings import read
+
         pending, self._pending = self._pending, []
-        for (step, _), values in zip(pending, _read([metrics for _, metrics in pending]), strict=True):
+        for (step, _), values in zip(pending, read([metrics for _, metrics in pending]), strict=True):
             self.recorder.add(step, values)
             self._newest = values
         self._settle_at = time.monotonic() + SETTLE_SECONDS
@@ -369,18 +397,3 @@ class Run:
         except Diverged as error:
             raise Diverged(f"{error} at step {self.step}") from None
         self.saved_step = self.step
-
-
-def _read(metrics: Sequence[Metrics]) -> list[dict[str, float]]:
-    """The values of tensors, in one transfer where they are on another device."""
-    import torch
-    from torch import Tensor
-
-    tensors = [value for each in metrics for value in each.values() if isinstance(value, Tensor)]
-    if tensors and tensors[0].device.type != "cpu":
-        values = iter(torch.stack([tensor.detach().double() for tensor in tensors]).tolist())
-        return [
-            {name: next(values) if isinstance(value, Tensor) else value for name, value in each.items()}
-            for each in metrics
-        ]
-    return [{name: float(value) for name, value in each.items()} for each in metrics]

@@ -1,38 +1,64 @@
-"""Runs whose process vanished: found by their silence, their journal uploaded, marked so that nobody waits for them."""
+"""Runs whose end the store does not know: their process vanished, or the store was away.
 
-from typing import TYPE_CHECKING
+Both are found by whoever looks next (a start, `runs`, `ui`), who uploads what is missing from the run's folder.
+"""
 
+from typing import TYPE_CHECKING, Any
+
+from foundations.errors import InputError
+from labs.kit.ends import STATUS, MachineError
 from labs.kit.folder import RunFolder, all_runs
 from labs.kit.journal import read_points
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
+    from labs.kit.tracking import Client
 
 
-def sweep(client: "MlflowClient") -> list[RunFolder]:
-    """Mark every stale run, and give them."""
-    found = [run for run in all_runs() if run.record["ended"] is None and run.state() == "stale"]
+def sweep(client: "Client | None" = None) -> list[RunFolder]:
+    """Mark every stale run, upload what the store lacks, and give the runs concerned.
+
+    A store that does not answer is left for the next sweep. Without `client`, the store is opened if there is need.
+    """
+    found = [run for run in all_runs() if _is_unsettled(run.record) and not run.alive()]
     for run in found:
-        _mark(run, client)
+        try:
+            run.open()  # nobody resumes it meanwhile
+        except InputError:
+            continue
+        try:
+            _mark(run)
+            _upload(run, client)
+        except MachineError as trouble:
+            print(f"note: {run.record['name']} is not uploaded yet: {trouble}", flush=True)
+        finally:
+            run.close()
     return found
 
 
-def _mark(run: RunFolder, client: "MlflowClient") -> None:
-    from foundations.errors import InputError
-    from labs.kit.tracking import Tracker
+def _is_unsettled(record: dict[str, Any]) -> bool:
+    return record["ended"] is None or not record.get("uploaded", True)
 
-    try:
-        run.open()  # nobody resumes it meanwhile
-    except InputError:
+
+def _mark(run: RunFolder) -> None:
+    from labs.kit import report
+
+    record = run.record
+    if record["ended"] is None:
+        run.update(ended="stale")
+        (run.path / "report.html").write_text(report.page(run.path), encoding="utf-8")
+        print(f"note: {record['name']} lost its process; to go on: python -m labs resume {run.path.name[:8]}")
+
+
+def _upload(run: RunFolder, client: "Client | None") -> None:
+    """Bring the store up to the run's folder. Raises: MachineError if it refuses."""
+    from labs.kit import tracking
+
+    record = run.record
+    if record.get("uploaded", True) or record["store"] != tracking.store_name():
         return
-    try:
-        record = run.record
-        if record["ended"] is None:
-            tracker = Tracker(client, record["experiment"], record["id"], record["name"])
-            tracker.points(read_points(run.path / "journal.jsonl"))
-            tracker.tags({"ended": "stale"})
-            tracker.end("KILLED")
-            run.update(ended="stale")
-            print(f"note: {record['name']} lost its process; to go on: python -m labs resume {run.path.name[:8]}")
-    finally:
-        run.close()
+    client = client or tracking.open_store()
+    tracker = tracking.Tracker(client, record["experiment"], record["id"], record["name"])
+    tracker.folder(run.path)
+    tracker.tags({"ended": record["ended"], "metrics_digest": record.get("digest", "")})
+    tracker.end(STATUS[record["ended"]])
+    run.update(uploaded=tracker.points(read_points(run.path / "journal.jsonl")))

@@ -9,12 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 from filelock import FileLock
 
 from labs.kit import folder
-from labs.kit.ends import MachineError
+from labs.kit.ends import MachineError, Status
 from labs.kit.journal import Point
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -33,11 +34,15 @@ if TYPE_CHECKING:
     import torch
     from PIL.Image import Image
 
-Status = Literal["FINISHED", "FAILED", "KILLED"]
 TRAINING_VIEW = "workflowType=machine_learning"
 POINTS_A_BATCH = 1000
+AWAY_SECONDS = 60.0
+"""A store that refused is left alone for so long: each attempt costs the training seconds."""
+UPLOADED_PLACES = ("films", "figures", "tables", "weights")
+UPLOADED_FILES = ("config.yaml", "report.html", "traceback.txt")
 logging.getLogger("alembic").setLevel(logging.WARNING)
 Result = TypeVar("Result")
+Client = mlflow.MlflowClient
 
 
 def store_uri() -> str:
@@ -45,12 +50,18 @@ def store_uri() -> str:
     return GIVEN_STORE or f"sqlite:///{(folder.home() / 'mlflow.db').as_posix()}"
 
 
+def store_name() -> str:
+    """The store's address without user and password: what a run's record may say."""
+    parts = urlsplit(store_uri())
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
 def artifact_root() -> str | None:
     """Where experiments keep their files; None leaves it to a store that `MLFLOW_TRACKING_URI` names."""
     return None if GIVEN_STORE else (folder.home() / "artifacts").as_uri()
 
 
-def open_store() -> mlflow.MlflowClient:
+def open_store() -> Client:
     """A client of the store; its schema is created once, by one process. Raises: MachineError if it does not answer."""
     uri = store_uri()
     try:
@@ -64,14 +75,16 @@ def open_store() -> mlflow.MlflowClient:
     return client
 
 
-def _connect(uri: str) -> mlflow.MlflowClient:
+def _connect(uri: str) -> Client:
     mlflow.set_tracking_uri(uri)
-    client = mlflow.MlflowClient(uri)
+    if not GIVEN_STORE:  # MLflow sets it; a process that this one starts must not take it for the user's wish
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
+    client = Client(uri)
     client.search_experiments(max_results=1)
     return client
 
 
-def experiment_id(client: mlflow.MlflowClient, name: str) -> str:
+def experiment_id(client: Client, name: str) -> str:
     """The id of the experiment `name`, made where it is missing, whoever else makes it too."""
     for _ in range(3):
         if found := client.get_experiment_by_name(name):
@@ -89,10 +102,17 @@ def training_view(experiment: str, run: str | None = None) -> str:
 
 
 class Tracker:
-    """One run in MLflow."""
+    """One run in MLflow.
 
-    def __init__(self, client: mlflow.MlflowClient, experiment: str, run_id: str, name: str) -> None:
+    A store that refuses while the run is under way does not stop it: `points` says so, and `missed` remembers that
+    files were refused; both lie in the run's folder, and `folder` stores the files later.
+    """
+
+    def __init__(self, client: Client, experiment: str, run_id: str, name: str) -> None:
         self.client, self.experiment, self.run_id, self.name = client, experiment, run_id, name
+        self.missed = False
+        self._away_until = 0.0
+        self._warned = False
 
     @classmethod
     def start(cls, experiment: str, name: str | None, parameters: Mapping[str, Any]) -> "Tracker":
@@ -119,12 +139,8 @@ class Tracker:
     def points(self, points: Sequence[Point]) -> bool:
         """Store `points` in batches; False where the store does not take them now. Storing one twice stores it once."""
         metrics = [Metric(point.name, point.value, point.time, point.step) for point in points]
-        try:
-            for start in range(0, len(metrics), POINTS_A_BATCH):
-                self.client.log_batch(self.run_id, metrics=metrics[start : start + POINTS_A_BATCH])
-        except MlflowException:
-            return False
-        return True
+        batches = [metrics[start : start + POINTS_A_BATCH] for start in range(0, len(metrics), POINTS_A_BATCH)]
+        return all(self._try(partial(self.client.log_batch, self.run_id, metrics=batch)) for batch in batches)
 
     def tags(self, tags: Mapping[str, str]) -> None:
         """Set tags."""
@@ -133,11 +149,20 @@ class Tracker:
 
     def file(self, path: Path, place: str = "") -> None:
         """Store a file as an artifact, in the folder `place`."""
-        self._try(f"the file {path.name}", lambda: self.client.log_artifact(self.run_id, str(path), place or None))
+        self._keep(lambda: self.client.log_artifact(self.run_id, str(path), place or None))
+
+    def folder(self, path: Path) -> None:
+        """Store again all files of the run's folder, except its pictures by step. Raises: MachineError."""
+        for name in UPLOADED_FILES:
+            if (path / name).exists():
+                _patiently(partial(self.client.log_artifact, self.run_id, str(path / name)))
+        for place in UPLOADED_PLACES:
+            if (path / place).exists():
+                _patiently(partial(self.client.log_artifacts, self.run_id, str(path / place), place))
 
     def image(self, name: str, image: "Image", step: int) -> None:
         """Store a picture of one step: the dashboard shows them behind a slider."""
-        self._try(f"an image of {name!r}", lambda: self.client.log_image(self.run_id, image, key=name, step=step))
+        self._keep(lambda: self.client.log_image(self.run_id, image, key=name, step=step))
 
     def dataset(self, name: str, digest: str, source: str, profile: str) -> None:
         """Record what the run learns from."""
@@ -155,14 +180,30 @@ class Tracker:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             log = partial(mlflow.pytorch.log_model, module, name=name, signature=signature, run_id=self.run_id)
-            self._try(f"the model {name!r}", lambda: log(pip_requirements=requirements, serialization_format="pickle"))
+            self._keep(lambda: log(pip_requirements=requirements, serialization_format="pickle"))
 
-    def _try(self, what: str, act: Callable[[], object]) -> None:
-        """Store something that also lies in the run's folder: a store that refuses it must not stop the training."""
+    def back(self) -> None:
+        """Try a store that refused once more."""
+        self._away_until = 0.0
+
+    def _keep(self, act: Callable[[], object]) -> None:
+        """Store something that also lies in the run's folder."""
+        if not self._try(act):
+            self.missed = True
+
+    def _try(self, act: Callable[[], object]) -> bool:
+        """Whether the store did it; a store that refuses is left alone for a while."""
+        if time.monotonic() < self._away_until:
+            return False
         try:
             _patiently(act)
         except MachineError as error:
-            print(f"warning: {what} is kept in the run's folder only: {error}", flush=True)
+            self._away_until = time.monotonic() + AWAY_SECONDS
+            if not self._warned:
+                print(f"warning: {error}; the run goes on, all is kept in its folder and uploaded later", flush=True)
+            self._warned = True
+            return False
+        return True
 
     def end(self, status: Status) -> None:
         """Close the run."""
@@ -184,7 +225,7 @@ def _patiently(act: Callable[[], Result], seconds: float = 30.0) -> Result:
     while True:
         try:
             return act()
-        except MlflowException as error:
+        except (MlflowException, OSError) as error:
             locked = re.search(r"locked|busy", str(error))
             if not locked or time.monotonic() > until:
                 raise MachineError(f"the tracking store {store_uri()} refused: {_first_line(error)}") from error

@@ -166,4 +166,4 @@ def test_impossible_settings_are_refused_by_name(settings, name):
 
 def test_impossible_settings_of_a_group_are_refused_too():
     with pytest.raises(InputError, match=r"^lr=-1"):
-        Adam([{"params": [nn.Parameter(torch.zeros(1))], "lr": -1}], lr=0.1)
+        Adam([{"params": [nn.Parameter(torch.zeros(1))], "lr": lr} for lr in (0.1, -1)])

@@ -39,6 +39,7 @@ def test_a_stream_does_not_depend_on_what_was_asked_for_before():
 def test_a_child_is_named_by_its_whole_path():
     streams = Streams(0)
     assert _numbers(streams.child("a").child("b"), "c") == _numbers(Streams(0, ("a", "b")), "c")
+    assert _numbers(streams.child("a"), "c") != _numbers(streams.child("b"), "c")
     assert _numbers(streams.child("a"), "b") != _numbers(streams.child("b"), "a")
     assert _numbers(streams.child("ab"), "c") != _numbers(streams.child("a"), "bc")
 

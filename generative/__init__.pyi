@@ -1,0 +1,14 @@
+from .gan.learner import GAN as GAN
+from .gan.learner import build_gan as build_gan
+from .judge import Judge as Judge
+from .judge import judge_version as judge_version
+from .judge import load_judge as load_judge
+from .metrics import Assessment as Assessment
+from .metrics import Assessor as Assessor
+from .metrics import frechet_distance as frechet_distance
+from .metrics import gaussian_of as gaussian_of
+from .metrics import inception_score as inception_score
+from .metrics import nearest_distances as nearest_distances
+from .metrics import noisy as noisy
+from .metrics import smallest_class_share as smallest_class_share
+from .metrics import yardsticks as yardsticks

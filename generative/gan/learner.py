@@ -1,0 +1,244 @@
+"""Training of a generative adversarial network: a generator makes images, a discriminator tells them from real ones."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from foundations.averaging import ExponentialMovingAverage, recompute_batch_norm
+from foundations.batches import Batches
+from foundations.errors import require, require_choice
+from foundations.learner import Metrics
+from foundations.normalization import BatchNorm
+from foundations.optimizers import Adam
+from foundations.schedules import linear_decay
+from foundations.streams import Streams
+from generative.gan.losses import discriminator_loss, non_saturating_loss
+from generative.gan.networks import dcgan_discriminator, dcgan_generator, dense_discriminator, dense_generator
+
+Model = Literal["dense", "dcgan"]
+"""The 2014 network of dense layers, or the convolutional one."""
+
+Precision = Literal["float32", "bf16"]
+"""bf16 multiplies matrices with 8 bits of precision: faster on hardware that knows it, and no longer the same maths."""
+
+MEASURING_BATCHES, MEASURING_SIZE = 20, 100
+"""How many latents batch norm's statistics are measured on before sampling."""
+
+
+class GAN:
+    """The two-player game min over G, max over D of E log D(x) + E log(1 - D(G(z))), z ~ N(0, I), one update a player.
+
+    Both players use Adam, its learning rate falling in a straight line to 0 at `steps`, where learning ends. Samples
+    come from the running average of the generator's weights. Label smoothing is one-sided. All that is random comes
+    from `streams`.
+
+    Shapes: images bytes (n, channels, height, width), 0 to 255, on the networks' device; the generator makes the same
+    shape from latents (batch, latent_size), in [-1, 1]; the discriminator answers with logits (batch, 1).
+    Yields: `loss/generator`, `loss/discriminator` (nats), and the discriminator's mean belief that an image is real,
+    on real ones (`discriminator/real`) and on made ones (`discriminator/fake`); 1/2 where it must guess.
+    Raises: InputError for images of another type and for impossible settings.
+    Source: Goodfellow et al. 2014, arXiv:1406.2661.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        images: Tensor,
+        *,
+        latent_size: int,
+        batch_size: int,
+        steps: int,
+        learning_rate: float,
+        betas: tuple[float, float],
+        label_smoothing: float,
+        ema_decay: float,
+        precision: Precision,
+        streams: Streams,
+    ) -> None:
+        require(images.dtype == torch.uint8, "images dtype", images.dtype, "torch.uint8, bytes from 0 to 255")
+        require(steps >= 1, "steps", steps, "at least 1")
+        require(batch_size >= 2, "batch_size", batch_size, "at least 2, since batch norm compares samples")
+        require(0 <= label_smoothing < 1, "label_smoothing", label_smoothing, "at least 0 and below 1")
+        require_choice("precision", precision, get_args(Precision))
+        self.generator, self.discriminator = generator.train(), discriminator.train()
+        self.average = ExponentialMovingAverage(generator, ema_decay)
+        self.generator_optimizer = Adam(generator.parameters(), learning_rate, betas, fused=True)
+        self.discriminator_optimizer = Adam(discriminator.parameters(), learning_rate, betas, fused=True)
+        self.images, self.latent_size, self.label_smoothing = images, latent_size, label_smoothing
+        self.step, self.steps = 0, steps
+        self._learning_rate, self._schedule = learning_rate, linear_decay(steps)
+        self._precision, self._streams = precision, streams
+        self._noise = streams.torch("noise", images.device)
+        self._batches = Batches(len(images), batch_size, streams.torch("batches", images.device))
+        self._has_batch_norm = any(isinstance(module, BatchNorm) for module in discriminator.modules())
+        self._measured_at = -1
+
+    def learn(self) -> Iterator[Metrics]:
+        """Yield the metrics of each update of both players, until there were `steps` of them."""
+        while self.step < self.steps:
+            self._set_learning_rate(self._learning_rate * self._schedule(self.step))
+            real = to_signed(self.images[self._batches.next()])
+            with self._frozen_discriminator():
+                fake, generator_loss = self._generator_gradient(len(real))
+            metrics = self._discriminator_gradient(real, fake.detach())
+            self.generator_optimizer.step()
+            self.discriminator_optimizer.step()
+            self.average.update()
+            self.step += 1
+            yield {"loss/generator": generator_loss.detach(), **metrics}
+
+    def _generator_gradient(self, count: int) -> tuple[Tensor, Tensor]:
+        """Made images (count, channels, height, width) and the generator's loss, whose gradient is left in its weights.
+
+        The gradient flows through the discriminator, whose own weights stay put and get none.
+        """
+        with self._autocast():
+            fake = self.generator(self.latents(count, self._noise))
+            loss = non_saturating_loss(self.discriminator(fake).float())
+        self.generator_optimizer.zero_grad()
+        loss.backward()
+        return fake, loss
+
+    def _discriminator_gradient(self, real: Tensor, fake: Tensor) -> Metrics:
+        """The discriminator's loss and beliefs; the gradient is left in its weights."""
+        with self._autocast():
+            real_logits, fake_logits = self._judge(real, fake)
+            loss = discriminator_loss(real_logits, fake_logits, label_smoothing=self.label_smoothing)
+        self.discriminator_optimizer.zero_grad()
+        loss.backward()
+        return {
+            "loss/discriminator": loss.detach(),
+            "discriminator/real": real_logits.detach().sigmoid().mean(),
+            "discriminator/fake": fake_logits.detach().sigmoid().mean(),
+        }
+
+    def _judge(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of real and of made images; in one pass, which is faster, unless batch norm would mix the two."""
+        if self._has_batch_norm:
+            return self.discriminator(real).float(), self.discriminator(fake).float()
+        real_logits, fake_logits = self.discriminator(torch.cat([real, fake])).float().chunk(2)
+        return real_logits, fake_logits
+
+    def latents(self, count: int, stream: torch.Generator) -> Tensor:
+        """`count` latents z ~ N(0, I) from `stream`: (count, latent_size)."""
+        return torch.randn(count, self.latent_size, generator=stream, device=self.images.device)
+
+    @torch.no_grad()
+    def sample(self, latents: Tensor, *, batch_size: int = 500) -> Tensor:
+        """Images of the averaged generator, in evaluation mode; training is left as it was.
+
+        The images depend on the latents and the step alone, not on what was sampled before.
+        Shapes: latents (n, latent_size) -> images (n, channels, height, width), float32 in [0, 1].
+        Raises: InputError for latents of another shape.
+        """
+        shape, wanted = tuple(latents.shape), f"(n, {self.latent_size}) with n >= 1"
+        require(latents.dim() == 2 and min(shape) >= 1 and shape[1] == self.latent_size, "latents shape", shape, wanted)
+        generator = self.averaged_generator()
+        return torch.cat([from_signed(generator(part)) for part in latents.split(batch_size)])
+
+    def averaged_generator(self) -> nn.Module:
+        """The generator to keep: averaged weights, and batch norm's statistics measured with these very weights."""
+        if self._measured_at != self.step:
+            stream = self._streams.torch("batch norm", self.images.device)
+            batches = (self.latents(MEASURING_SIZE, stream) for _ in range(MEASURING_BATCHES))
+            recompute_batch_norm(self.average.module, batches)
+            self._measured_at = self.step
+        return self.average.module
+
+    def state_dict(self) -> dict[str, Any]:
+        """Players, their optimizers, the average, the place in the data and the stream of noise."""
+        parts = {name: part.state_dict() for name, part in self._parts().items()}
+        return {**parts, "noise": self._noise.get_state(), "step": self.step}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from `state`, exactly."""
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        self._noise.set_state(state["noise"].cpu())
+        self.step, self._measured_at = state["step"], -1
+
+    def _parts(self) -> dict[str, Any]:
+        return {
+            "generator": self.generator,
+            "discriminator": self.discriminator,
+            "generator_optimizer": self.generator_optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
+            "average": self.average,
+            "batches": self._batches,
+        }
+
+    def _set_learning_rate(self, learning_rate: float) -> None:
+        for optimizer in (self.generator_optimizer, self.discriminator_optimizer):
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate
+
+    @contextmanager
+    def _frozen_discriminator(self) -> Iterator[None]:
+        """Within: the discriminator passes gradients through but collects none, which would be wasted work."""
+        self.discriminator.requires_grad_(False)
+        try:
+            yield
+        finally:
+            self.discriminator.requires_grad_(True)
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        return torch.autocast(self.images.device.type, torch.bfloat16, enabled=self._precision == "bf16")
+
+
+def to_signed(images: Tensor) -> Tensor:
+    """Bytes 0 .. 255 to floats in [-1, 1], where tanh ends; each pixel's channels side by side, as kernels like it."""
+    return (images / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+
+
+def from_signed(images: Tensor) -> Tensor:
+    """Floats in [-1, 1] to [0, 1]."""
+    return ((images.float() + 1) / 2).clamp(0, 1)
+
+
+def build_gan(
+    model: Model,
+    images: Tensor,
+    *,
+    steps: int,
+    streams: Streams,
+    latent_size: int = 100,
+    batch_size: int = 64,
+    learning_rate: float = 2e-4,
+    betas: tuple[float, float] = (0.5, 0.999),
+    label_smoothing: float = 0.0,
+    ema_decay: float = 0.999,
+    precision: Precision = "float32",
+    device: torch.device | str = "cpu",
+) -> GAN:
+    """The GAN named `model`, fresh, to learn from `images`: bytes (n, 1, 28, 28).
+
+    Raises: InputError for an unknown model, for images of another kind and for impossible settings.
+    """
+    require_choice("model", model, get_args(Model))
+    require(latent_size >= 1, "latent_size", latent_size, "at least 1")
+    require(images.shape[1:] == (1, 28, 28), "images shape", tuple(images.shape), "(n, 1, 28, 28)")
+    weights = streams.torch("weights")
+    if model == "dense":
+        generator, discriminator = dense_generator(latent_size, weights), dense_discriminator(weights)
+    else:
+        generator, discriminator = dcgan_generator(latent_size, weights), dcgan_discriminator(weights)
+    for player in (generator, discriminator):
+        player.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's hints lack it
+    return GAN(
+        generator,
+        discriminator,
+        images.to(device),
+        latent_size=latent_size,
+        batch_size=batch_size,
+        steps=steps,
+        learning_rate=learning_rate,
+        betas=betas,
+        label_smoothing=label_smoothing,
+        ema_decay=ema_decay,
+        precision=precision,
+        streams=streams,
+    )

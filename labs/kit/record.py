@@ -1,0 +1,57 @@
+"""What a run's record and its tags say: enough to know the run, to repeat it, and to see what has changed since."""
+
+import getpass
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from labs.kit import environment
+from labs.kit.config import Config, to_record
+from labs.kit.lab import Lab
+
+if TYPE_CHECKING:
+    import torch
+
+FIGURES_DEPEND_ON = ("torch", "threads", "device")
+
+
+def surroundings(lab: Lab, device: "torch.device") -> dict[str, dict[str, str]]:
+    """Machine and versions (`environment`), and the state of the lab's code (`git`)."""
+    return {"environment": environment.describe(device), "git": environment.git_state(lab.file)}
+
+
+def identity(lab: Lab, config: Config, arguments: Sequence[str], replays: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What a new run is, whatever becomes of it. A replay has the command of the run that it replays."""
+    return {
+        "lab": lab.name,
+        "target": lab.target,
+        "summary_line": lab.summary,
+        "started": datetime.now(UTC).isoformat(timespec="milliseconds"),  # `last` is the newest: seconds are too few
+        "command": replays["command"] if replays else environment.command_line(lab.target, list(arguments)),
+        "replay_of": replays["id"] if replays else None,
+        "config": to_record(config),
+    }
+
+
+def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What figures depend on and is not as it was in an earlier record."""
+    old, new = before["environment"], now["environment"]
+    changed = [key for key in FIGURES_DEPEND_ON if old.get(key) != new.get(key)]
+    same_code = before["git"].get("git_commit") == now["git"].get("git_commit")
+    return changed if same_code else [*changed, "git commit"]
+
+
+def tags(record: Mapping[str, Any]) -> dict[str, str]:
+    """The tags of the run of `record`; the user's own come last."""
+    config = record["config"]
+    tags = {"lab": record["lab"], "preset": config["preset"], "seed": str(config["seed"]), "command": record["command"]}
+    tags |= {"mlflow.source.name": record["target"], "mlflow.source.type": "LOCAL", "mlflow.user": getpass.getuser()}
+    tags["mlflow.note.content"] = f"{record['summary_line']}. The whole story is in the artifact `report.html`."
+    for name, data in record["data"].items():
+        tags |= {"data": name, "data_fingerprint": data["fingerprint"], "data_source": data["source"]}
+    if record["notes"]:
+        tags["notes"] = " | ".join(record["notes"])
+    if record["replay_of"]:
+        tags["replay_of"] = record["replay_of"]
+    own = dict(tag.split("=", 1) for tag in config["tag"])
+    return {**tags, **record["environment"], **record["git"], **own}

@@ -1,0 +1,106 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from matplotlib import pyplot as plt
+from matplotlib.colors import to_hex
+from PIL import Image
+
+from foundations.errors import InputError
+from labs.kit import figures
+
+
+def noise(folder: Path, count: int, size: int) -> list[Path]:
+    random = np.random.default_rng(0)
+    files = [folder / f"{index:03d}.png" for index in range(count)]
+    for file in files:
+        Image.fromarray(random.integers(0, 256, (size, size), dtype=np.uint8)).save(file)
+    return files
+
+
+def test_grid_lays_images_row_by_row() -> None:
+    images = torch.tensor([0.2, 0.4, 0.6]).reshape(3, 1, 1, 1).expand(3, 1, 4, 4)
+    picture = np.asarray(figures.grid(images, columns=2, scale=1))
+    assert picture.shape == (2 + 2 * 6, 2 + 2 * 6)
+    assert (picture[3, 3], picture[3, 9], picture[9, 3]) == (51, 102, 153)
+
+
+def test_grid_enlarges_a_digit_by_whole_pixels() -> None:
+    assert figures.grid(torch.zeros(1, 1, 28, 28)).size == (2 * 32, 2 * 32)
+
+
+def test_grid_clamps_values_to_black_and_white() -> None:
+    picture = np.asarray(figures.grid(torch.tensor([-3.0, 7.0]).reshape(2, 1, 1, 1), columns=2, scale=1))
+    assert (picture[2, 2], picture[2, 5]) == (0, 255)
+
+
+def test_grid_keeps_colours() -> None:
+    red = torch.tensor([1.0, 0.0, 0.0]).reshape(1, 3, 1, 1).expand(1, 3, 40, 40)
+    assert figures.grid(red, scale=1).getpixel((20, 20)) == (255, 0, 0)
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (4, 2, 28, 28)])
+def test_grid_refuses_what_is_no_batch_of_grey_or_colour_images(shape: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match=r"images\.shape"):
+        figures.grid(torch.zeros(shape))
+
+
+def test_film_rests_on_the_last_frame(tmp_path: Path) -> None:
+    figures.film(noise(tmp_path, 4, 16), tmp_path / "film.gif")
+    with Image.open(tmp_path / "film.gif") as film:
+        assert film.n_frames == 4  # type: ignore[attr-defined]
+        film.seek(3)
+        assert film.info["duration"] == 2000
+
+
+def test_a_film_of_many_heavy_frames_stays_light_and_ends_with_the_last(tmp_path: Path) -> None:
+    frames = noise(tmp_path, 40, 400)
+    Image.new("L", (400, 400), 255).save(frames[-1])
+    figures.film(frames, tmp_path / "film.gif")
+    assert (tmp_path / "film.gif").stat().st_size <= figures.FILM_BYTES
+    with Image.open(tmp_path / "film.gif") as film:
+        assert film.n_frames < 40  # type: ignore[attr-defined]
+        film.seek(film.n_frames - 1)  # type: ignore[attr-defined]
+        assert np.asarray(film.convert("L")).min() == 255
+
+
+def test_running_median_ignores_a_spike_and_keeps_a_line() -> None:
+    line = [float(i) for i in range(100)]
+    spiked = [*line[:50], 1e6, *line[51:]]
+    middle = slice(5, 95)
+    assert figures.running_median(line)[middle] == line[middle]
+    assert max(figures.running_median(spiked)) < 100
+
+
+def test_neighbouring_curves_differ_in_colour_and_the_eighth_in_its_dashes() -> None:
+    figure = figures.curves("loss", {f"part {i}": ([0, 1], [i, i]) for i in range(8)})
+    lines = figure.axes[0].get_lines()
+    plt.close(figure)
+    assert len({to_hex(line.get_color()) for line in lines[:7]}) == 7
+    assert lines[7].get_linestyle() != lines[0].get_linestyle()
+
+
+def test_smoothed_curves_wear_the_colours_of_the_legend() -> None:
+    long = (list(range(100)), [0.0] * 100)
+    figure = figures.curves("loss", {"generator": long, "discriminator": long})
+    colours = [to_hex(line.get_color()) for line in figure.axes[0].get_lines()]
+    plt.close(figure)
+    assert colours == [figures.COLOURS[0].lower()] * 2 + [figures.COLOURS[1].lower()] * 2
+
+
+def test_curves_say_what_they_show() -> None:
+    figure = figures.curves("loss: generator", {"generator": ([0, 1], [1.0, 2.0])}, label="loss")
+    axes = figure.axes[0]
+    said = axes.get_title(loc="left"), axes.get_xlabel(), axes.get_ylabel(), figure.legends
+    plt.close(figure)
+    assert said == ("loss: generator", "step", "loss", [])
+
+
+@pytest.mark.parametrize(("values", "label"), [([0.0002, 0.0004], "0.0003"), ([10_000, 30_000], "20,000")])
+def test_tick_labels_are_plain_numbers(values: list[float], label: str) -> None:
+    figure = figures.curves("rate", {"rate": ([0, 1], values)})
+    figure.canvas.draw()
+    labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    plt.close(figure)
+    assert label in labels
