@@ -86,7 +86,14 @@ def tutorial(images: Tensor) -> Iterator[None]:
 def ours(images: Tensor, precision: str) -> GAN:
     """The project's dense GAN at the same settings; its running average of weights is on, as always."""
     return build_gan(
-        "dense", images, steps=10**6, batch_size=BATCH, latent_size=LATENT, precision=precision, streams=Streams(0)
+        "dense",
+        images,
+        steps=10**6,
+        batch_size=BATCH,
+        latent_size=LATENT,
+        learning_rate=2e-4,
+        precision=precision,
+        streams=Streams(0),
     )
 
 

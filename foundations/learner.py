@@ -20,7 +20,10 @@ class Learner(Protocol):
     """
 
     def learn(self) -> Iterator[Metrics]:
-        """Yield the metrics of each update; may be endless."""
+        """Yield the metrics of each update; may be endless.
+
+        A tensor that was yielded is read later, where it is on another device: it must not be changed in place.
+        """
         ...
 
     def state_dict(self) -> dict[str, Any]:

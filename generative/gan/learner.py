@@ -205,9 +205,10 @@ def build_gan(
     *,
     steps: int,
     streams: Streams,
-    latent_size: int = 100,
-    batch_size: int = 64,
-    learning_rate: float = 2e-4,
+    latent_size: int = 64,
+    channels: int = 64,
+    batch_size: int = 32,
+    learning_rate: float = 1e-3,
     betas: tuple[float, float] = (0.5, 0.999),
     label_smoothing: float = 0.0,
     ema_decay: float = 0.999,
@@ -216,16 +217,21 @@ def build_gan(
 ) -> GAN:
     """The GAN named `model`, fresh, to learn from `images`: bytes (n, 1, 28, 28).
 
+    `channels` is the width of a DCGAN's outer convolutions; the dense model has none.
     Raises: InputError for an unknown model, for images of another kind and for impossible settings.
     """
     require_choice("model", model, get_args(Model))
     require(latent_size >= 1, "latent_size", latent_size, "at least 1")
+    require(channels >= 1, "channels", channels, "at least 1")
     require(images.shape[1:] == (1, 28, 28), "images shape", tuple(images.shape), "(n, 1, 28, 28)")
     weights = streams.torch("weights")
     if model == "dense":
         generator, discriminator = dense_generator(latent_size, weights), dense_discriminator(weights)
     else:
-        generator, discriminator = dcgan_generator(latent_size, weights), dcgan_discriminator(weights)
+        generator, discriminator = (
+            dcgan_generator(latent_size, weights, channels=channels),
+            dcgan_discriminator(weights, channels=channels),
+        )
     for player in (generator, discriminator):
         player.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's hints lack it
     return GAN(

@@ -45,30 +45,38 @@ def dense_discriminator(stream: torch.Generator) -> nn.Sequential:
     )
 
 
-def dcgan_generator(latent_size: int, stream: torch.Generator) -> nn.Sequential:
+def dcgan_generator(latent_size: int, stream: torch.Generator, *, channels: int = 64) -> nn.Sequential:
     """A small DCGAN's generator: latent -> 256 -> 7x7 x128 -> 14x14 x64 -> 28x28 image; each step doubles the side.
 
-    The dense layers see the whole image and choose the digit; without the first one strokes are fine and digits wrong.
+    (128 and 64 are 2 and 1 times `channels`.) The dense layers see the whole image and choose the digit; without the
+    first one strokes are fine and digits wrong.
     Source: Radford et al. 2015, arXiv:1511.06434; in this shape for MNIST Chen et al. 2016, arXiv:1606.03657.
     """
+    wide = 2 * channels
     generator = nn.Sequential(
         *(Linear(latent_size, 256, bias=False, generator=stream), BatchNorm(256), LeakyReLU(SLOPE)),
-        *(Linear(256, 128 * 7 * 7, bias=False, generator=stream), Reshape(128, 7, 7), BatchNorm(128), LeakyReLU(SLOPE)),
-        ConvTranspose2d(128, 64, 4, stride=2, padding=1, bias=False, generator=stream),
-        *(BatchNorm(64), LeakyReLU(SLOPE)),
-        *(ConvTranspose2d(64, 1, 4, stride=2, padding=1, generator=stream), Tanh()),
+        *(Linear(256, wide * 7 * 7, bias=False, generator=stream), Reshape(wide, 7, 7)),
+        *(BatchNorm(wide), LeakyReLU(SLOPE)),
+        ConvTranspose2d(wide, channels, 4, stride=2, padding=1, bias=False, generator=stream),
+        *(BatchNorm(channels), LeakyReLU(SLOPE)),
+        *(ConvTranspose2d(channels, 1, 4, stride=2, padding=1, generator=stream), Tanh()),
     )
     dcgan_(generator, generator=stream)
     return generator
 
 
-def dcgan_discriminator(stream: torch.Generator) -> nn.Sequential:
-    """The generator's mirror: image -> 14x14 x64 -> 7x7 x128 -> 128 -> logit; each step halves the side."""
+def dcgan_discriminator(stream: torch.Generator, *, channels: int = 64) -> nn.Sequential:
+    """The generator's mirror: image -> 14x14 x64 -> 7x7 x128 -> 128 -> logit; each step halves the side.
+
+    Its hidden dense layer, too, sees the whole digit: convolutions alone would judge strokes. Batch norm lets the two
+    players keep up with each other where such a layer is.
+    """
+    wide = 2 * channels
     discriminator = nn.Sequential(
-        *(Conv2d(1, 64, 4, stride=2, padding=1, generator=stream), LeakyReLU(SLOPE)),
-        Conv2d(64, 128, 4, stride=2, padding=1, bias=False, generator=stream),
-        *(BatchNorm(128), LeakyReLU(SLOPE), Flatten()),
-        *(Linear(128 * 7 * 7, 128, bias=False, generator=stream), BatchNorm(128), LeakyReLU(SLOPE)),
+        *(Conv2d(1, channels, 4, stride=2, padding=1, generator=stream), LeakyReLU(SLOPE)),
+        Conv2d(channels, wide, 4, stride=2, padding=1, bias=False, generator=stream),
+        *(BatchNorm(wide), LeakyReLU(SLOPE), Flatten()),
+        *(Linear(wide * 7 * 7, 128, bias=False, generator=stream), BatchNorm(128), LeakyReLU(SLOPE)),
         Linear(128, 1, generator=stream),
     )
     dcgan_(discriminator, generator=stream)

@@ -79,6 +79,7 @@ def resume(arguments: Sequence[str]) -> int:
     run = find(parser.parse_args(arguments).run)
     state = run.state()
     if state == "finished":
+        stale.sweep()  # it may have lost its process while it was being uploaded
         raise InputError(f"run {run.record['name']!r}: is finished; start a new one, or replay it")
     if state == "running":
         raise InputError(f"run {run.record['name']!r}: is still running; stop it first (Ctrl-C)")

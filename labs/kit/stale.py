@@ -51,11 +51,14 @@ def _mark(run: RunFolder) -> None:
 
 def _upload(run: RunFolder, client: "Client | None") -> None:
     """Bring the store up to the run's folder. Raises: MachineError if it refuses."""
-    from labs.kit import tracking
+    from labs.kit import report, tracking
 
     record = run.record
     if record.get("uploaded", True) or record["store"] != tracking.store_name():
         return
+    page = run.path / "report.html"
+    if not page.exists():
+        page.write_text(report.page(run.path), encoding="utf-8")
     client = client or tracking.open_store()
     tracker = tracking.Tracker(client, record["experiment"], record["id"], record["name"])
     tracker.folder(run.path)

@@ -79,7 +79,9 @@ def test_twenty_kills_at_random_moments_change_nothing_and_lose_nothing(start, w
     moments, kills, finished = random.Random(0), 0, 0
     run, before = None, b""
     while kills < 20 or run is not None:
-        process = start("resume", run.path.name, labs=True) if run else start(*FLAGS)
+        done = run is not None and run.record["ended"] == "finished"  # killed after its end, before all was uploaded
+        words = ["runs"] if done else ["resume", run.path.name] if run else FLAGS
+        process = start(*words, labs=run is not None)
         process.join(moments.uniform(0.3, 2.5) if kills < 20 else 120)
         if process.exitcode is None:
             process.kill()
@@ -87,7 +89,7 @@ def test_twenty_kills_at_random_moments_change_nothing_and_lose_nothing(start, w
             kills += 1
         else:
             assert process.exitcode == 0
-        begun = [each for each in all_runs() if each.path != reference.path and each.record["ended"] != "finished"]
+        begun = [each for each in all_runs() if each.path != reference.path and not each.record["uploaded"]]
         if process.exitcode == 0:
             finished += 1
             assert_same_run(run or all_runs()[0], reference)

@@ -127,6 +127,17 @@ def test_what_a_store_missed_is_uploaded_later(run_toy, lose_store, labs_command
     assert {"report.html", "films", "tables"} <= files
 
 
+def test_a_run_killed_after_its_end_gets_its_report_and_its_status_later(run_toy, labs_command, store):
+    run_toy(steps=60)
+    run = all_runs()[0]
+    store.update_run(run.path.name, status="RUNNING")
+    run.update(uploaded=False)
+    (run.path / "report.html").unlink()
+    assert labs_command("resume", "last") == 2
+    assert (run.path / "report.html").exists()
+    assert store.get_run(run.path.name).info.status == "FINISHED"
+
+
 def test_a_store_that_is_back_at_the_end_gets_all_at_once(run_toy, monkeypatch, store):
     log_image = mlflow.MlflowClient.log_image
     answers = iter([False])
