@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 
 from foundations.errors import InputError, require_choice
+from labs.kit.ends import drop_output, machine_fault, open_output, say_error
 
 COMMANDS = {
     "runs": "recent runs and how they ended",
@@ -19,18 +20,17 @@ COMMANDS = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command, or list the labs; gives the exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    open_output()
     try:
-        if not words or words[0] in ("-h", "--help", "list"):
-            return _list()
-        return _command(words[0])(words[1:])
+        status = _list() if not words or words[0] in ("-h", "--help", "list") else _command(words[0])(words[1:])
+        print(end="", flush=True)  # a reader that has gone is found here, not after the end
+        return status
     except InputError as error:
-        from labs.kit.ends import say_error
-
         say_error(str(error))
         return 2
+    except BrokenPipeError:
+        return drop_output()
     except Exception as error:
-        from labs.kit.ends import machine_fault, say_error
-
         if (fault := machine_fault(error)) is None:
             raise
         say_error(fault)
@@ -68,7 +68,7 @@ def _command(name: str) -> Callable[[list[str]], int]:
     from labs.kit.lab import discover
 
     labs = [entry.name for entry in discover()]
-    require_choice("labs", name, [*COMMANDS, *labs])
+    require_choice("command", name, [*COMMANDS, *labs])
     if name in labs:
         return lambda rest: _run_lab(name, rest)
     if name == "data":
@@ -88,7 +88,7 @@ def _run_lab(name: str, rest: list[str]) -> int:
     import runpy
 
     sys.argv = [f"labs.{name}", *rest]
-    runpy.run_module(f"labs.{name}", run_name="__main__")
+    runpy.run_module(f"labs.{name}", run_name="__main__", alter_sys=True)
     return 0
 
 

@@ -6,16 +6,25 @@ discriminator believes, and Inception Score and Frechet distance beside yardstic
 """
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from annotated_types import Ge, Interval
 
 import generative
 import labs.kit as kit
+from foundations.errors import InputError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch import Tensor
 
+    from labs.kit.data import ImageData
+
 topic = "generative models"
+FEWEST = 320
+"""The judge compares no fewer images than this: five for each of its 64 features."""
+Looks = Annotated[int, Ge(FEWEST)]
+Below1 = Annotated[float, Interval(ge=0, lt=1)]
 
 
 @dataclass(frozen=True)
@@ -28,29 +37,29 @@ class Config(kit.Config):
     """dcgan: convolutional, good within minutes. dense: the network of 2014, which needs far longer."""
     channels: kit.Count = 32
     """Width of the outer convolutions; twice as many inside. More is slower for each step, and better in the end."""
-    latent_size: kit.Count = 64
+    latent_size: kit.Count = 16
     """Numbers of noise that a digit is drawn from."""
-    steps: kit.Count = 8_000
+    steps: kit.Count = 3_000
     """Updates of each player."""
-    batch_size: kit.Count = 32
+    batch_size: Annotated[int, Ge(2)] = 64
     """Real images a step; as many are made."""
     learning_rate: kit.Rate = 1e-3
     """Adam's step size at the beginning; it falls in a straight line to 0."""
-    label_smoothing: kit.Share = 0.0
+    label_smoothing: Below1 = 0.0
     """Real images are labelled 1 minus this (one-sided)."""
-    ema_decay: kit.Share = 0.999
+    ema_decay: Below1 = 0.999
     """Memory of the averaged generator, from which samples are drawn."""
     precision: Literal["float32", "bf16"] = "float32"
     """bf16 is faster where the hardware knows it, and other maths."""
-    show_every: kit.Count = 200
+    show_every: kit.Count = 100
     """Steps between sample grids."""
-    judge_every: kit.Count = 1_000
+    judge_every: kit.Count = 500
     """Steps between looks of the judge."""
-    judged_samples: kit.Count = 2_000
+    judged_samples: Looks = 2_000
     """Samples that each look takes; few samples raise the Frechet distance a little."""
-    final_samples: kit.Count = 10_000
+    final_samples: Looks = 10_000
     """Samples that the final figures take."""
-    reference_images: kit.Count = 60_000
+    reference_images: Looks = 60_000
     """Training images, at most, that samples are compared with."""
 
     useful_threads: ClassVar[int] = 1
@@ -63,13 +72,13 @@ class Config(kit.Config):
             "final_samples": 1_000,
             "reference_images": 2_000,
         },
-        "full": {"channels": 64, "steps": 30_000, "show_every": 500, "judge_every": 2_500},
+        "full": {"channels": 64, "steps": 12_000, "show_every": 200, "judge_every": 1_500},
     }
 
 
 def main(config: Config, run: kit.Run) -> None:
     """Train, show, judge."""
-    digits = run.load_images(config.data)
+    digits = _load(config, run)
     reference = digits.train_images[: config.reference_images]
     gan = generative.build_gan(
         config.model,
@@ -104,6 +113,19 @@ def main(config: Config, run: kit.Run) -> None:
     run.figure("real_and_made", _side_by_side(digits.test_images[:64], samples[:64]))
     run.film("samples")
     run.model("generator", gan.averaged_generator(), shown)
+
+
+def _load(config: Config, run: kit.Run) -> "ImageData":
+    """The images to learn from. Raises: InputError, before anything is trained, where they do not suit."""
+    digits = run.load_images(config.data)
+    for part, images in (("training", digits.train_images), ("test", digits.test_images)):
+        count, channels, height, width = images.shape
+        if (channels, height, width) != (1, 28, 28):
+            kind = "grey" if channels == 1 else "coloured"
+            raise InputError(f"data={config.data!r}: {kind} images of {width}x{height} pixels; must be grey, 28x28")
+        if count < FEWEST:
+            raise InputError(f"data={config.data!r}: {count} {part} images; must be at least {FEWEST}, for the judge")
+    return digits
 
 
 def _judge(run: kit.Run, assessor: "generative.Assessor", samples: "Tensor", test_images: "Tensor") -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 import foundations
 import generative
 import labs.kit as kit
+from foundations.errors import require
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -43,8 +44,10 @@ class Config(kit.Config):
 def main(config: Config, run: kit.Run) -> None:
     """Train on the training images; what the test images say is shown, and chooses nothing."""
     digits = run.load_images(config.data)
+    count = len(digits.train_labels)
+    require(config.batch_size <= count, "batch_size", config.batch_size, f"at most {count:,}, the training images")
     judge = generative.Judge(generator=run.streams.torch("weights")).to(run.device)
-    steps = config.epochs * (len(digits.train_labels) // config.batch_size)
+    steps = config.epochs * (count // config.batch_size)
     learner = foundations.SupervisedLearner(
         judge,
         foundations.AdamW(judge.parameters(), lr=config.learning_rate, weight_decay=0.02, fused=True),

@@ -27,8 +27,9 @@ def save(path: Path, state: Mapping[str, Any]) -> None:
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)
-    except RuntimeError as error:  # torch reports a full disk so
-        raise MachineError(f"the checkpoint {path} could not be written: {error}") from error
+    except RuntimeError as error:  # torch reports a full disk so, and what the system said only as its context
+        reason = error.__context__ if isinstance(error.__context__, OSError) else error
+        raise MachineError(f"the checkpoint {path} could not be written: {reason}") from error
     finally:
         fresh.unlink(missing_ok=True)
     if os.name == "posix":  # the rename itself must reach the disk

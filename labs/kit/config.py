@@ -29,6 +29,12 @@ Share = Annotated[float, Interval(ge=0, le=1)]
 """A number between 0 and 1."""
 Presets = Mapping[str, Mapping[str, Any]]
 """What a preset changes: preset name -> field name -> value."""
+PLAIN_WORDS = {
+    r"Error parsing (\S+): invalid literal for int\(\) with base 10: ('.*')": r"\1=\2: must be a whole number",
+    r"Error parsing (\S+): could not convert string to float: ('.*')": r"\1=\2: must be a number",
+    r"Missing value for argument '(.*)'\. Expected \d+ values\.": r"\1: must be followed by a value",
+}
+"""How tyro puts a problem -> how the labs put it; what is not here stays as it is."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +85,7 @@ def parse(config_type: type[AnyConfig], arguments: Sequence[str], *, program: st
             config = tyro.cli(config_type, args=list(arguments), default=base, prog=program, description=about)
     except SystemExit as end:
         if not end.code:
+            print(end="", flush=True)  # `--help | head`: a reader that has gone is found here, not after the end
             raise
         raise InputError(f"{_one_line(said.getvalue())} (see: {program} --help)") from None
     finally:
@@ -132,7 +139,7 @@ def _read_yaml(path: Path, config_type: type[Config]) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text())
     except OSError as error:
-        raise InputError(f"--config {path}: cannot be read ({error.strerror})") from None
+        raise InputError(f"--config {path}: cannot be read ({error.strerror}); give the path of a YAML file") from None
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         problem = " ".join(str(error).split())
         raise InputError(f"--config {path}: is not valid YAML ({problem})") from None
@@ -161,4 +168,18 @@ def _one_line(box: str) -> str:
     for index, line in enumerate(lines):
         if line.startswith("Perhaps you meant") and index + 1 < len(lines):
             return f"{problem}; did you mean {lines[index + 1].split()[0]}?"
-    return problem or " ".join(box.split())
+    return _in_plain_words(problem or " ".join(box.split()))
+
+
+def _in_plain_words(problem: str) -> str:
+    """What tyro says of a flag's value, as the labs say it: the flag, its value, what is allowed."""
+    if match := re.fullmatch(r"invalid choice '(.*)' for argument '(.*)'. Expected one of \((.*)\)\.", problem):
+        value, flag, choices = match.groups()
+        try:
+            require_choice(flag, value, re.findall(r"'([^']*)'", choices))
+        except InputError as error:
+            return str(error)
+    for pattern, words in PLAIN_WORDS.items():
+        if match := re.fullmatch(pattern, problem):
+            return match.expand(words)
+    return problem

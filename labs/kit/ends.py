@@ -42,6 +42,8 @@ class MachineError(Exception):
     """The machine's fault, not the user's: no space, no permission, no answer. One line that says what to do."""
 
 
+BROKEN_PIPE_STATUS = 141
+"""128 + SIGPIPE, which not every system has."""
 _MACHINE_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO}
 
 
@@ -49,6 +51,8 @@ def machine_fault(error: BaseException) -> str | None:
     """One line for an error that is the machine's fault; None for any other."""
     if isinstance(error, MachineError):
         return str(error)
+    if isinstance(error, BrokenPipeError):
+        return "nobody reads the output any more: the pipe that it went to is closed"
     if isinstance(error, OSError) and error.errno in _MACHINE_FAULTS:
         where = f" at {error.filename}" if error.filename else ""
         return f"the machine refused to write{where}: {error.strerror}"
@@ -58,6 +62,19 @@ def machine_fault(error: BaseException) -> str | None:
 def say_error(message: str) -> None:
     """Print one line on standard error."""
     print(f"error: {' '.join(str(message).split())}", file=sys.stderr, flush=True)
+
+
+def open_output() -> None:
+    """Give a process that was started with a closed standard output or error somewhere to write to."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - open as long as the process
+
+
+def drop_output() -> int:
+    """Write no more to a standard output whose reader has gone, as after `| head`; gives the status that says so."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return BROKEN_PIPE_STATUS
 
 
 class Interrupts:

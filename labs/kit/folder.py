@@ -126,10 +126,22 @@ def all_runs() -> list[RunFolder]:
     return [folder for *_, folder in sorted(started, key=lambda each: each[:2], reverse=True)]
 
 
+def _refuse_damaged(reference: str) -> None:
+    """Raises: MachineError if a folder of that id, or beginning of an id, holds a record that cannot be read."""
+    for file in (home() / "runs").glob("*/record.json"):
+        if file.parent.name.startswith(reference):
+            _ = RunFolder(file.parent).record
+
+
 def find(reference: str) -> RunFolder:
-    """The run of that id, beginning of an id, or name; `last` is the newest. Raises: InputError if there is not one."""
+    """The run of that id, beginning of an id, or name; `last` is the newest.
+
+    Raises: InputError if there is not one; MachineError if its record is damaged.
+    """
     runs = all_runs()
     if not runs:
+        if len(reference) >= 4 and reference != "last":
+            _refuse_damaged(reference)
         raise InputError(f"run {reference!r}: there are no runs in {home()}; start one: python -m labs.gan_mnist")
     if reference == "last":
         return runs[0]
@@ -137,5 +149,7 @@ def find(reference: str) -> RunFolder:
     found = found or [run for run in runs if len(reference) >= 4 and run.path.name.startswith(reference)]
     if len(found) == 1:
         return found[0]
+    if not found and len(reference) >= 4:
+        _refuse_damaged(reference)
     problem = "fits several runs: give more of the id" if found else "is no run here"
     raise InputError(f"run {reference!r}: {problem}; `python -m labs runs` lists them, `last` is the newest")

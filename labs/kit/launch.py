@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from foundations.errors import InputError
 from labs.kit import config as settings
-from labs.kit.ends import Diverged, Interrupted, Interrupts, machine_fault, say_error
+from labs.kit.ends import (
+    Diverged,
+    Interrupted,
+    Interrupts,
+    drop_output,
+    machine_fault,
+    open_output,
+    say_error,
+)
 from labs.kit.lab import Lab, lab_of
 
 if TYPE_CHECKING:
@@ -17,6 +25,7 @@ if TYPE_CHECKING:
 
 def launch(main: "Callable[[Any, Run], None]") -> NoReturn:
     """Run the lab of `main` as the command line asks, and exit with the run's status."""
+    open_output()
     try:
         lab = lab_of(main)
         config = settings.parse(
@@ -25,6 +34,8 @@ def launch(main: "Callable[[Any, Run], None]") -> NoReturn:
     except InputError as error:
         say_error(str(error))
         sys.exit(2)
+    except BrokenPipeError:  # `--help | head`
+        sys.exit(drop_output())
     except KeyboardInterrupt:
         sys.exit(130)
     sys.exit(execute(lab, config, sys.argv[1:]))
@@ -80,6 +91,8 @@ def _attempt(
         return 1
     except (Exception, SystemExit) as error:
         fault = machine_fault(error)
+        if isinstance(error, BrokenPipeError):
+            drop_output()
         _end(run, "failed", error)
         if fault is None:
             raise

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock
 
+from foundations.errors import require
 from labs.kit import folder
 from labs.kit.ends import MachineError, Status
 from labs.kit.journal import Point
@@ -22,7 +23,7 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
 os.environ.setdefault("MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING", "false")
-os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "CRITICAL")  # what it logs as an error, it also raises
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 GIVEN_STORE = os.environ.get("MLFLOW_TRACKING_URI")  # read before MLflow sets the variable itself
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 TRAINING_VIEW = "workflowType=machine_learning"
+SCHEMES = ("http://", "https://", "sqlite:///", "postgresql", "mysql", "mssql")
 POINTS_A_BATCH = 1000
 AWAY_SECONDS = 60.0
 """A store that refused is left alone for so long: each attempt costs the training seconds."""
@@ -62,8 +64,12 @@ def artifact_root() -> str | None:
 
 
 def open_store() -> Client:
-    """A client of the store; its schema is created once, by one process. Raises: MachineError if it does not answer."""
+    """A client of the store; its schema is created once, by one process.
+
+    Raises: InputError for an address that is no store's; MachineError if it does not answer.
+    """
     uri = store_uri()
+    require(uri.startswith(SCHEMES), "MLFLOW_TRACKING_URI", store_name(), f"{' or '.join(SCHEMES)}..., or unset")
     try:
         if uri.startswith("sqlite"):
             with FileLock(folder.ensure_home() / "mlflow.lock"):
@@ -71,7 +77,8 @@ def open_store() -> Client:
         else:
             client = _connect(uri)
     except (MlflowException, OSError) as error:
-        raise MachineError(f"the tracking store {uri} does not answer: {_first_line(error)}") from None
+        mend = "; start its server, or correct or unset MLFLOW_TRACKING_URI" if GIVEN_STORE else ""
+        raise MachineError(f"the tracking store {store_name()} does not answer: {_first_line(error)}{mend}") from None
     return client
 
 

@@ -96,4 +96,6 @@ def _unknown(spec: str) -> str:
     names = sorted(name for name, data_set in DATA_SETS.items() if data_set.kind == "images")
     near = get_close_matches(spec.lower(), names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
+    if Path(spec).expanduser().is_file():
+        hint = "; it is a file: give the folder around it"
     return f"data={spec!r}: must be {' or '.join(names)}, or {ALLOWED}{hint}"
