@@ -7,45 +7,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from as_user import assert_one_line, contents, environment, python
 
-import labs
 from labs.kit.folder import all_runs
 from labs.kit.journal import read_points
 
-ROOT = Path(labs.__file__).parent.parent
 TOY = Path(__file__).parent / "toy_lab.py"
 GAN = ("-m", "labs.gan_mnist", "--preset", "smoke")
 COMMAND = ("-m", "labs")
 STORES_FLAG = "MLFLOW_TRACKING_URI"
-
-
-def environment(**changes: str) -> dict[str, str]:
-    """This process's environment, without what would lead a test to the user's data, store or network."""
-    names = ("LABS_DATA_DIR", "LABS_CACHE_DIR", STORES_FLAG, "MLFLOW_LOGGING_LEVEL", "COLUMNS")
-    clean = {name: value for name, value in os.environ.items() if name not in names}
-    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return {**clean, "PYTHONPATH": path, "LABS_OFFLINE": "1", "OMP_NUM_THREADS": "1", **changes}
-
-
-def python(*words: str, folder: Path, before: tuple[str, ...] = (), **changes: str) -> subprocess.CompletedProcess[str]:
-    """Call `python WORDS` in `folder`, as a user would."""
-    command = [*before, sys.executable, *words]
-    return subprocess.run(
-        command, cwd=folder, env=environment(**changes), capture_output=True, text=True, timeout=120, check=False
-    )
-
-
-def assert_one_line(printed: str, *said: str) -> None:
-    """`printed` is one error line that says all of `said`."""
-    assert printed.startswith("error: ")
-    assert printed.count("\n") == 1
-    for part in said:
-        assert part in printed
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """All files of `folder`, by path."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def test_a_damaged_checkpoint_is_named_and_the_run_is_not_left_running(run_toy, labs_command, store, capsys):
