@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from labs.kit.journal import Point
 
-NOT_DRAWN = ("final", "speed")
+NOT_DRAWN = ("summary", "speed")
 """Groups with one value, and what the machine did."""
 SCALES_APART = 10.0
 

@@ -103,7 +103,7 @@ def _duration(seconds: float) -> str:
     hours, minutes = divmod(minutes, 60)
     if hours:
         return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
+    return f"{minutes}:{rest:02} min" if minutes else f"{seconds:.1f} s"
 
 
 def _number(value: object) -> str:

@@ -169,8 +169,8 @@ class Run:
         self.recorder.add(self.step, read([self._named(metrics)])[0], thin=False)
 
     def summary(self, values: Mapping[str, float]) -> None:
-        """Record the figures by which the run is judged, under `final/`."""
-        self.log({f"final/{name}": value for name, value in values.items()})
+        """Record the figures by which the run is judged, under `summary/`."""
+        self.log({f"summary/{name}": value for name, value in values.items()})
         self._facts["summary"].update({name: float(value) for name, value in values.items()})
         self.folder.update(summary=self._facts["summary"])
 

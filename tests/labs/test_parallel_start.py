@@ -33,4 +33,4 @@ def test_eight_processes_on_a_missing_home_make_eight_finished_runs(tmp_path, mo
     (experiment,) = [e for e in client.search_experiments() if e.name == "toy_lab"]
     stored = client.search_runs([experiment.experiment_id])
     assert [run.info.status for run in stored] == ["FINISHED"] * 8
-    assert all("final/distance" in run.data.metrics for run in stored)
+    assert all("summary/distance" in run.data.metrics for run in stored)

@@ -109,7 +109,7 @@ def test_text_of_the_run_is_escaped(page: Callable[..., str]) -> None:
 def test_the_tiles_show_summary_steps_and_time(page: Callable[..., str]) -> None:
     html = page([Point("speed/examples_per_second", 39_254.2, 10, 0)])
     tiles = re.findall(r"<div><b>(.+?)</b><span>(.+?)</span></div>", html)
-    expected = [("8.93", "inception score"), ("12,000", "steps"), ("1 min 23 s", "of training")]
+    expected = [("8.93", "inception score"), ("12,000", "steps"), ("1:23 min", "of training")]
     assert tiles == [*expected, ("39,300", "examples a second")]
 
 
