@@ -139,7 +139,7 @@ def test_an_update_moves_both_players_and_leaves_both_trainable(digit_images):
 
 @pytest.mark.parametrize("model", MODELS)
 def test_an_update_is_that_of_the_plain_loop(model, digit_images):
-    gan = small_gan(digit_images, model, steps=1, label_smoothing=0.1)
+    gan = small_gan(digit_images, model, steps=1, learning_rate=2e-4, label_smoothing=0.1)
     plain = small_gan(digit_images, model, steps=1)
     real, noise = to_signed(digit_images[plain._batches.next()]), plain.latents(8, plain._noise)
     generator, discriminator = plain.generator, plain.discriminator

@@ -126,9 +126,16 @@ def test_a_failed_run_shows_its_error_and_where_it_happened(page: Callable[..., 
 
 
 @pytest.mark.parametrize(("ended", "word"), [("finished", "replay"), ("failed", "resume"), ("killed", "resume")])
-def test_the_page_says_the_command_that_fits_the_end(page: Callable[..., str], ended: str, word: str) -> None:
+def test_the_page_says_the_command_that_fits_the_end(
+    page: Callable[..., str], tmp_path: Path, ended: str, word: str
+) -> None:
+    (tmp_path / "checkpoint-training.pt").touch()
     commands = re.findall(r"python -m labs (replay|resume) 01234567", page(ended=ended))
     assert commands == [word]
+
+
+def test_a_run_that_failed_before_its_first_checkpoint_is_not_said_to_be_resumable(page: Callable[..., str]) -> None:
+    assert "python -m labs resume" not in page(ended="failed")
 
 
 def test_uncommitted_changes_are_told(page: Callable[..., str]) -> None:
