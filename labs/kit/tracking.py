@@ -99,7 +99,7 @@ def experiment_id(client: Client, name: str) -> str:
         root = artifact_root()
         with suppress(MlflowException):
             return str(client.create_experiment(name, artifact_location=root and f"{root}/{name}"))
-    raise MachineError(f"the experiment {name!r} can neither be found nor made in {store_uri()}")
+    raise MachineError(f"the experiment {name!r} can neither be found nor made in {store_name()}")
 
 
 def training_view(experiment: str, run: str | None = None) -> str:
@@ -139,7 +139,7 @@ class Tracker:
         try:
             run = client.get_run(run_id)
         except MlflowException as error:
-            raise MachineError(f"run {run_id} is not in {store_uri()}: {_first_line(error)}") from None
+            raise MachineError(f"run {run_id} is not in {store_name()}: {_first_line(error)}") from None
         _patiently(lambda: client.update_run(run_id, status="RUNNING"))
         return cls(client, run.info.experiment_id, run_id, run.info.run_name)
 
@@ -235,7 +235,7 @@ def _patiently(act: Callable[[], Result], seconds: float = 30.0) -> Result:
         except (MlflowException, OSError) as error:
             locked = re.search(r"locked|busy", str(error))
             if not locked or time.monotonic() > until:
-                raise MachineError(f"the tracking store {store_uri()} refused: {_first_line(error)}") from error
+                raise MachineError(f"the tracking store {store_name()} refused: {_first_line(error)}") from error
             time.sleep(0.2)
 
 
