@@ -16,6 +16,13 @@ os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
 TOY = Path(__file__).parent / "toy_lab.py"
 
 
+@pytest.fixture(autouse=True)
+def no_store_left_behind() -> Iterator[None]:
+    """MLflow sets the variable when it is pointed at a store: the next test must not take it for the user's wish."""
+    yield
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+
+
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory) -> Path:
     """An MLflow data base with its schema and nothing in it: made once, since that takes seconds."""

@@ -1,13 +1,11 @@
 """A wheel, installed away from the source tree, is whole: code, report template, judge weights."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
+from as_user import ROOT, python
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +26,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(site: Path, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(site), "LABS_OFFLINE": "1"}
-    return subprocess.run([sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True)
+    """Call `python WORDS` in `folder` with the wheel's code alone in front of what is installed."""
+    return python(*words, folder=folder, PYTHONPATH=str(site))
 
 
 @pytest.mark.slow
