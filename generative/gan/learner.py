@@ -1,7 +1,7 @@
 """Training of a generative adversarial network: a generator makes images, a discriminator tells them from real ones."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from typing import Any, Literal, get_args
 
 import torch
@@ -11,7 +11,6 @@ from foundations.averaging import ExponentialMovingAverage, recompute_batch_norm
 from foundations.batches import Batches
 from foundations.errors import require, require_choice
 from foundations.learner import Metrics
-from foundations.normalization import BatchNorm
 from foundations.optimizers import Adam
 from foundations.schedules import linear_decay
 from foundations.streams import Streams
@@ -74,7 +73,6 @@ class GAN:
         self._precision, self._streams = precision, streams
         self._noise = streams.torch("noise", images.device)
         self._batches = Batches(len(images), batch_size, streams.torch("batches", images.device))
-        self._has_batch_norm = any(isinstance(module, BatchNorm) for module in discriminator.modules())
         self._measured_at = -1
 
     def learn(self) -> Iterator[Metrics]:
@@ -82,46 +80,35 @@ class GAN:
         while self.step < self.steps:
             self._set_learning_rate(self._learning_rate * self._schedule(self.step))
             real = to_signed(self.images[self._batches.next()])
-            with self._frozen_discriminator():
-                fake, generator_loss = self._generator_gradient(len(real))
-            metrics = self._discriminator_gradient(real, fake.detach())
+            metrics = self._leave_gradients(real)
             self.generator_optimizer.step()
             self.discriminator_optimizer.step()
             self.average.update()
             self.step += 1
-            yield {"loss/generator": generator_loss.detach(), **metrics}
+            yield metrics
 
-    def _generator_gradient(self, count: int) -> tuple[Tensor, Tensor]:
-        """Made images (count, channels, height, width) and the generator's loss, whose gradient is left in its weights.
+    def _leave_gradients(self, real: Tensor) -> Metrics:
+        """Leave in each player's weights the gradient of its own loss, both from one look at the images.
 
-        The gradient flows through the discriminator, whose own weights stay put and get none.
+        The generator's gradient flows through the discriminator, whose own weights get none of it, and the
+        discriminator's stops at the made images: `inputs` says where each gradient ends, and no work is done beyond.
+        Real and made images pass the discriminator apart, so that its batch norm never mixes them.
         """
         with self._autocast():
-            fake = self.generator(self.latents(count, self._noise))
-            loss = non_saturating_loss(self.discriminator(fake).float())
+            fake = self.generator(self.latents(len(real), self._noise))
+            real_logits, fake_logits = self.discriminator(real).float(), self.discriminator(fake).float()
+            generator_loss = non_saturating_loss(fake_logits)
+            judging_loss = discriminator_loss(real_logits, fake_logits, label_smoothing=self.label_smoothing)
         self.generator_optimizer.zero_grad()
-        loss.backward()
-        return fake, loss
-
-    def _discriminator_gradient(self, real: Tensor, fake: Tensor) -> Metrics:
-        """The discriminator's loss and beliefs; the gradient is left in its weights."""
-        with self._autocast():
-            real_logits, fake_logits = self._judge(real, fake)
-            loss = discriminator_loss(real_logits, fake_logits, label_smoothing=self.label_smoothing)
+        generator_loss.backward(inputs=list(self.generator.parameters()), retain_graph=True)
         self.discriminator_optimizer.zero_grad()
-        loss.backward()
+        judging_loss.backward(inputs=list(self.discriminator.parameters()))
         return {
-            "loss/discriminator": loss.detach(),
+            "loss/generator": generator_loss.detach(),
+            "loss/discriminator": judging_loss.detach(),
             "discriminator/real": real_logits.detach().sigmoid().mean(),
             "discriminator/fake": fake_logits.detach().sigmoid().mean(),
         }
-
-    def _judge(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits of real and of made images; in one pass, which is faster, unless batch norm would mix the two."""
-        if self._has_batch_norm:
-            return self.discriminator(real).float(), self.discriminator(fake).float()
-        real_logits, fake_logits = self.discriminator(torch.cat([real, fake])).float().chunk(2)
-        return real_logits, fake_logits
 
     def latents(self, count: int, stream: torch.Generator) -> Tensor:
         """`count` latents z ~ N(0, I) from `stream`: (count, latent_size)."""
@@ -175,15 +162,6 @@ class GAN:
         for optimizer in (self.generator_optimizer, self.discriminator_optimizer):
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate
-
-    @contextmanager
-    def _frozen_discriminator(self) -> Iterator[None]:
-        """Within: the discriminator passes gradients through but collects none, which would be wasted work."""
-        self.discriminator.requires_grad_(False)
-        try:
-            yield
-        finally:
-            self.discriminator.requires_grad_(True)
 
     def _autocast(self) -> AbstractContextManager[Any]:
         return torch.autocast(self.images.device.type, torch.bfloat16, enabled=self._precision == "bf16")

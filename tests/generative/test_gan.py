@@ -8,6 +8,7 @@ from foundations.errors import InputError
 from foundations.normalization import BatchNorm
 from foundations.streams import Streams
 from generative.gan.learner import GAN, build_gan, from_signed, to_signed
+from generative.gan.losses import discriminator_loss, non_saturating_loss
 from generative.gan.networks import dcgan_discriminator, dcgan_generator, dense_discriminator, dense_generator
 from generative.judge import load_judge
 from generative.metrics import Assessor
@@ -100,32 +101,36 @@ def test_building_and_training_leave_the_global_random_stream_alone(model, digit
 # --- which weights move -----------------------------------------------------------------------------------------------
 
 
-def test_the_generators_step_leaves_the_discriminator_without_gradient_and_unmoved(digit_images):
+def test_the_generators_step_moves_the_generator_alone(digit_images):
     gan = small_gan(digit_images)
-    before = weights(gan.discriminator)
-    with gan._frozen_discriminator():
-        gan._generator_gradient(8)
+    before = weights(gan.generator), weights(gan.discriminator)
+    gan._leave_gradients(to_signed(digit_images[:8]))
     gan.generator_optimizer.step()
-    assert all(parameter.grad is None for parameter in gan.discriminator.parameters())
-    assert not any(moved(gan.discriminator, before))
+    assert all(moved(gan.generator, before[0]))
+    assert not any(moved(gan.discriminator, before[1]))
 
 
-def test_the_generators_gradient_flows_through_the_discriminator(digit_images):
+def test_the_discriminators_step_moves_the_discriminator_alone(digit_images):
     gan = small_gan(digit_images)
-    before = weights(gan.generator)
-    with gan._frozen_discriminator():
-        gan._generator_gradient(8)
-    gan.generator_optimizer.step()
-    assert all(moved(gan.generator, before))
-
-
-def test_the_discriminators_step_gives_the_generator_no_gradient(digit_images):
-    gan = small_gan(digit_images)
-    before = weights(gan.discriminator)
-    gan._discriminator_gradient(to_signed(digit_images[:8]), torch.zeros(8, 1, 28, 28))
+    before = weights(gan.generator), weights(gan.discriminator)
+    gan._leave_gradients(to_signed(digit_images[:8]))
     gan.discriminator_optimizer.step()
-    assert all(parameter.grad is None for parameter in gan.generator.parameters())
-    assert all(moved(gan.discriminator, before))
+    assert all(moved(gan.discriminator, before[1]))
+    assert not any(moved(gan.generator, before[0]))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_each_player_gets_the_gradient_of_its_own_loss_and_none_of_the_others(model, digit_images):
+    gan, plain = small_gan(digit_images, model), small_gan(digit_images, model)
+    real = to_signed(digit_images[:8])
+    gan._leave_gradients(real)
+    fake = plain.generator(plain.latents(8, plain._noise))
+    generator_loss = non_saturating_loss(plain.discriminator(fake))
+    wanted = torch.autograd.grad(generator_loss, list(plain.generator.parameters()))
+    judging_loss = discriminator_loss(plain.discriminator(real), plain.discriminator(fake.detach()))
+    wanted += torch.autograd.grad(judging_loss, list(plain.discriminator.parameters()))
+    for parameter, gradient in zip([*gan.generator.parameters(), *gan.discriminator.parameters()], wanted, strict=True):
+        torch.testing.assert_close(parameter.grad, gradient, rtol=1e-5, atol=1e-5)
 
 
 def test_an_update_moves_both_players_and_leaves_both_trainable(digit_images):
@@ -177,7 +182,7 @@ def test_a_discriminator_with_batch_norm_never_sees_real_and_made_images_togethe
         streams=Streams(0),
     )  # fmt: skip
     learn(gan, 1)
-    assert seen == [8, 8, 8]
+    assert seen == [8, 8]
 
 
 def test_the_learning_rate_falls_in_a_line_to_zero_where_learning_ends(digit_images):
