@@ -133,7 +133,11 @@ def report(speeds: dict[str, list[float]], arguments: argparse.Namespace) -> dic
         print(f"{name:24}{medians[name]:10,.0f}{min(values):10,.0f}{max(values):10,.0f}{medians[name] / base:8.2f}")
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": {"processor": processor(), "threads": torch.get_num_threads(), "system": f"{platform.system()} {platform.machine()}"},
+        "machine": {
+            "processor": processor(),
+            "threads": torch.get_num_threads(),
+            "system": f"{platform.system()} {platform.machine()}",
+        },
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
         "settings": {"batch_size": BATCH, "rounds": arguments.rounds, "steps_per_segment": arguments.steps},
         "images_per_second": {name: [round(value, 1) for value in values] for name, values in speeds.items()},

@@ -149,7 +149,11 @@ def report(found: dict[str, Any]) -> None:
         print(f"{name:<32}{statistics.median(values):>9.2%}{min(values):>9.2%}{max(values):>9.2%}")
     median = statistics.median(found["excess"]["tracked wall"])
     print(f"tracking costs {median:.2%} of wall time; the budget is {BUDGET:.1%}")
-    machine = {"platform": f"{platform.system()} {platform.machine()}", "cores": os.cpu_count(), "python": platform.python_version()}
+    machine = {
+        "platform": f"{platform.system()} {platform.machine()}",
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+    }
     versions = {name: version(name) for name in ("torch", "mlflow", "numpy")}
     now = datetime.now(UTC).isoformat(timespec="seconds")
     RESULT.parent.mkdir(exist_ok=True)
