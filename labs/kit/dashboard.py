@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
         raise InputError(f"--port {chosen.port}: must be between 1 and 65535")
     from labs.kit import stale, tracking
 
-    remote = tracking.store_uri() if tracking.store_uri().startswith("http") else None
+    remote = tracking.store_name() if tracking.store_uri().startswith("http") else None
     if not remote:
         _require_free(chosen.port)
     client = tracking.open_store()
