@@ -33,7 +33,7 @@ def tanh(z: Tensor) -> Tensor:
 
 def relu(z: Tensor) -> Tensor:
     """f(z) = max(0, z)."""
-    return torch.where(z > 0, z, 0)
+    return torch.where(z <= 0, 0, z)  # this way round NaN stays NaN, and is found
 
 
 def leaky_relu(z: Tensor, negative_slope: float = 0.01) -> Tensor:

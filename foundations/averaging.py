@@ -59,7 +59,7 @@ def recompute_batch_norm(module: nn.Module, batches: Iterable[Tensor | tuple[Ten
     afterwards batch norm is in its own again. Does nothing without batch norm.
     Raises: InputError for no batches.
     """
-    norms = [layer for layer in module.modules() if isinstance(layer, BatchNorm | TorchBatchNorm)]
+    norms = _batch_norms(module)
     if not norms:
         return
     rest = iter(batches)
@@ -68,6 +68,15 @@ def recompute_batch_norm(module: nn.Module, batches: Iterable[Tensor | tuple[Ten
     with _measuring(norms):
         for batch in itertools.chain([first], rest):
             module(*batch) if isinstance(batch, tuple) else module(batch)
+
+
+def has_batch_norm(module: nn.Module) -> bool:
+    """Whether samples of one batch influence each other in `module`, by batch norm of this project or of torch."""
+    return bool(_batch_norms(module))
+
+
+def _batch_norms(module: nn.Module) -> "list[BatchNorm | TorchBatchNorm]":
+    return [layer for layer in module.modules() if isinstance(layer, BatchNorm | TorchBatchNorm)]
 
 
 @contextmanager

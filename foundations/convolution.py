@@ -8,24 +8,26 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from foundations import initializers
-from foundations.errors import require
-from foundations.layers import Body, TwoBodies
+from foundations.errors import InputError, require
+from foundations.layers import Body, TwoBodies, require_floating
 
 Pair = int | tuple[int, int]
 """A size for height and width: one number for both, or (height, width)."""
 
 
-def _pair(name: str, value: Pair, least: int) -> tuple[int, int]:
-    pair = (value, value) if isinstance(value, int) else value
-    require(
-        len(pair) == 2 and min(pair) >= least, name, value, f"a whole number >= {least}, or two for (height, width)"
-    )
+def size_pair(name: str, value: Pair, least: int) -> tuple[int, int]:
+    """`value` as (height, width). Raises: InputError naming `name` unless both are whole numbers of `least` or more."""
+    pair = tuple(value) if isinstance(value, tuple | list) else (value, value)
+    whole = len(pair) == 2 and all(isinstance(size, int) and size >= least for size in pair)
+    require(whole, name, value, f"a whole number >= {least}, or two for (height, width)")
     return pair[0], pair[1]
 
 
-def _require_images(x: Tensor, channels: int) -> None:
-    fits = x.dim() == 4 and x.shape[1] == channels
-    require(fits, "input shape", tuple(x.shape), f"(batch, {channels}, height, width)")
+def require_images(x: Tensor, channels: int | None = None) -> None:
+    """Refuse what is no batch of images (batch, channels, height, width), or one of bytes. Raises: InputError."""
+    if x.dim() != 4 or channels not in (None, x.shape[1]):
+        raise InputError(f"input shape={tuple(x.shape)}: must be (batch, {channels or 'channels'}, height, width)")
+    require_floating(x)
 
 
 class Conv2d(TwoBodies):
@@ -36,7 +38,7 @@ class Conv2d(TwoBodies):
 
     Shapes: x (batch, in_channels, height, width), weight (out_channels, in_channels / groups, kernel height, kernel
     width), bias (out_channels). Both begin uniform in +-1/sqrt(fan-in), drawn from `generator`.
-    Raises: InputError for impossible sizes, other inputs' shapes, and a kernel larger than the padded image.
+    Raises: InputError for impossible sizes, inputs of another shape or of bytes, a kernel larger than the padded image.
     Source: LeCun et al. 1998, Proc. IEEE 86(11).
     """
 
@@ -60,8 +62,8 @@ class Conv2d(TwoBodies):
         require(in_channels >= 1 and in_channels % groups == 0, "in_channels", in_channels, divides)
         require(out_channels >= 1 and out_channels % groups == 0, "out_channels", out_channels, divides)
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
-        self.kernel_size, self.stride = _pair("kernel_size", kernel_size, 1), _pair("stride", stride, 1)
-        self.padding, self.dilation = _pair("padding", padding, 0), _pair("dilation", dilation, 1)
+        self.kernel_size, self.stride = size_pair("kernel_size", kernel_size, 1), size_pair("stride", stride, 1)
+        self.padding, self.dilation = size_pair("padding", padding, 0), size_pair("dilation", dilation, 1)
         self.weight = nn.Parameter(torch.empty(out_channels, in_channels // groups, *self.kernel_size))
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
         initializers.fan_in_uniform_(self.weight, self.bias, generator=generator)
@@ -81,9 +83,10 @@ class Conv2d(TwoBodies):
 
     def forward(self, x: Tensor) -> Tensor:
         """Shapes: (batch, in_channels, height, width) -> (batch, out_channels, new height, new width)."""
-        _require_images(x, self.in_channels)
-        fits = min(self._output_size(x)) >= 1
-        require(fits, "input shape", tuple(x.shape), f"no smaller than the kernel {self.kernel_size} after padding")
+        require_images(x, self.in_channels)
+        if min(self._output_size(x)) < 1:
+            allowed = f"no smaller than the kernel {self.kernel_size} after padding"
+            raise InputError(f"input shape={tuple(x.shape)}: must be {allowed}")
         return super().forward(x)
 
     def _output_size(self, x: Tensor) -> tuple[int, int]:
@@ -110,7 +113,7 @@ class ConvTranspose2d(TwoBodies):
 
     Shapes: x (batch, in_channels, height, width), weight (in_channels, out_channels, kernel height, kernel width),
     bias (out_channels). Both begin uniform in +-1/sqrt(out_channels * kernel elements), drawn from `generator`.
-    Raises: InputError for impossible sizes and for inputs of another shape.
+    Raises: InputError for impossible sizes and for inputs of another shape or of bytes.
     Source: Zeiler et al. 2010, CVPR, "Deconvolutional Networks".
     """
 
@@ -131,8 +134,11 @@ class ConvTranspose2d(TwoBodies):
         require(in_channels >= 1, "in_channels", in_channels, "at least 1")
         require(out_channels >= 1, "out_channels", out_channels, "at least 1")
         self.in_channels, self.out_channels = in_channels, out_channels
-        self.kernel_size, self.stride = _pair("kernel_size", kernel_size, 1), _pair("stride", stride, 1)
-        self.padding, self.output_padding = _pair("padding", padding, 0), _pair("output_padding", output_padding, 0)
+        self.kernel_size, self.stride = size_pair("kernel_size", kernel_size, 1), size_pair("stride", stride, 1)
+        self.padding, self.output_padding = (
+            size_pair("padding", padding, 0),
+            size_pair("output_padding", output_padding, 0),
+        )
         smaller = all(extra < stride for extra, stride in zip(self.output_padding, self.stride, strict=True))
         require(smaller, "output_padding", output_padding, f"smaller than stride={self.stride}")
         self.weight = nn.Parameter(torch.empty(in_channels, out_channels, *self.kernel_size))
@@ -152,9 +158,10 @@ class ConvTranspose2d(TwoBodies):
 
     def forward(self, x: Tensor) -> Tensor:
         """Shapes: (batch, in_channels, height, width) -> (batch, out_channels, new height, new width)."""
-        _require_images(x, self.in_channels)
-        fits = min(self._output_size(x)) >= 1
-        require(fits, "input shape", tuple(x.shape), f"larger: padding={self.padding} cuts the whole image away")
+        require_images(x, self.in_channels)
+        if min(self._output_size(x)) < 1:
+            allowed = f"larger: padding={self.padding} cuts the whole image away"
+            raise InputError(f"input shape={tuple(x.shape)}: must be {allowed}")
         return super().forward(x)
 
     def _output_size(self, x: Tensor) -> tuple[int, int]:

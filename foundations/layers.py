@@ -8,10 +8,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from foundations import initializers
-from foundations.errors import require, require_choice
+from foundations.errors import InputError, require, require_choice
 
 Body = Literal["kernel", "equations"]
 """Which of its two bodies a block runs: torch's fused kernel (fast), or the equations as they are written."""
+
+
+def require_floating(x: Tensor) -> None:
+    """Refuse whole numbers, such as the bytes of a stored image, which torch would call a mismatch of types.
+
+    Raises: InputError.
+    """
+    if not x.is_floating_point():
+        allowed = "a floating-point type; convert with .float(), images of bytes with / 255"
+        raise InputError(f"input dtype={x.dtype}: must be {allowed}")
 
 
 class TwoBodies(nn.Module):
@@ -44,7 +54,7 @@ class Linear(TwoBodies):
 
     Shapes: x (..., in_features), y (..., out_features), weight (out_features, in_features), bias (out_features).
     Both begin uniform in +-1/sqrt(in_features), drawn from `generator` (None: torch's default stream).
-    Raises: InputError for sizes below 1 and for an input of another width.
+    Raises: InputError for sizes below 1, an input of another width, and one of whole numbers.
     """
 
     def __init__(
@@ -75,7 +85,9 @@ class Linear(TwoBodies):
 
     def forward(self, x: Tensor) -> Tensor:
         """Shapes: (..., in_features) -> (..., out_features)."""
-        require(x.shape[-1:] == (self.in_features,), "input shape", tuple(x.shape), f"(..., {self.in_features})")
+        if x.shape[-1:] != (self.in_features,):
+            raise InputError(f"input shape={tuple(x.shape)}: must be (..., {self.in_features})")
+        require_floating(x)
         return super().forward(x)
 
     def extra_repr(self) -> str:
@@ -89,7 +101,7 @@ class Dropout(nn.Module):
     Dividing by the keep probability while training leaves the expectation as it is, so nothing is scaled later.
     The masks are drawn from `generator`, which must be on the input's device (None: torch's default stream there). It
     belongs to whoever made it: a learner keeps its state, so that masks go on after a resume as if never stopped.
-    Raises: InputError unless 0 <= p < 1.
+    Raises: InputError unless 0 <= p < 1, and for an input of whole numbers.
     Source: Srivastava et al. 2014, JMLR 15.
     """
 
@@ -100,15 +112,40 @@ class Dropout(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Shapes: any, kept."""
+        require_floating(x)
         if not self.training or self.p == 0:
             return x
         keep = 1 - self.p
-        kept = torch.rand(x.shape, generator=self.generator, device=x.device) < keep
+        kept = torch.rand(self._mask_shape(x), generator=self.generator, device=x.device) < keep
         return x * kept.to(x.dtype).div_(keep)
+
+    def _mask_shape(self, x: Tensor) -> tuple[int, ...]:
+        """One draw for every element."""
+        return x.shape
 
     def extra_repr(self) -> str:
         """The probability, for printing."""
         return f"p={self.p}"
+
+
+class SpatialDropout(Dropout):
+    """Dropout of whole channels: y[c] = x[c] * mask[c] / (1 - p) in training, mask[c] ~ Bernoulli(1 - p).
+
+    Neighbouring pixels of a feature map say nearly the same: what single dropped pixels hide is read next door.
+    Shapes: (batch, channels, *), kept; a mask is drawn for each channel of each sample.
+    Raises: InputError unless 0 <= p < 1, for an input without channels, and for one of whole numbers.
+    Source: Tompson et al. 2015, arXiv:1411.4280.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shapes: (batch, channels, *), kept."""
+        if x.dim() < 3:
+            raise InputError(f"input shape={tuple(x.shape)}: must be (batch, channels, ...); for vectors take Dropout")
+        return super().forward(x)
+
+    def _mask_shape(self, x: Tensor) -> tuple[int, ...]:
+        """One draw for every channel of every sample."""
+        return (*x.shape[:2], *(1,) * (x.dim() - 2))
 
 
 class Flatten(nn.Module):
@@ -133,8 +170,9 @@ class Reshape(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """A vector (batch, 784) becomes an image (batch, 1, 28, 28) through `Reshape(1, 28, 28)`."""
         count = math.prod(self.shape)
-        elements = f"(batch, *) with {count} elements a sample, to become {self.shape}"
-        require(x.shape[1:].numel() == count, "input shape", tuple(x.shape), elements)
+        if x.shape[1:].numel() != count:
+            elements = f"(batch, *) with {count} elements a sample, to become {self.shape}"
+            raise InputError(f"input shape={tuple(x.shape)}: must be {elements}")
         return x.reshape(len(x), *self.shape)
 
     def extra_repr(self) -> str:
@@ -159,6 +197,7 @@ class Residual(nn.Module):
         """Shapes: those of the shortcut."""
         carried: Tensor = self.shortcut(x)
         change: Tensor = self.branch(x)
-        same = f"{tuple(carried.shape)}, the shortcut's; give a shortcut that changes the shape too"
-        require(change.shape == carried.shape, "branch output shape", tuple(change.shape), same)
+        if change.shape != carried.shape:
+            same = f"{tuple(carried.shape)}, the shortcut's; give a shortcut that changes the shape too"
+            raise InputError(f"branch output shape={tuple(change.shape)}: must be {same}")
         return carried + change

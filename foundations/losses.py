@@ -10,10 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from foundations.errors import require, require_choice
+from foundations.errors import InputError, require, require_choice
 from foundations.layers import Body
 
 Reduction = Literal["mean", "sum", "none"]
+_REDUCTIONS, _BODIES = get_args(Reduction), get_args(Body)
+_IGNORE_NOTHING = -(2**63)  # torch leaves out the class -100 in silence; here every class number is meant
 
 
 def mean_squared_error(
@@ -88,16 +90,26 @@ def cross_entropy_from_logits(
 
     Smoothing by s aims at 1 - s for the class t plus s shared out among all: log sum e^z - (1 - s) z_t - s mean(z).
     Shapes: logits (batch, classes, *), target (batch, *), class numbers from 0, int64.
-    Raises: InputError for other shapes or types, smoothing outside [0, 1); IndexError by torch for an unknown class.
+    Raises: InputError for other shapes or types, smoothing outside [0, 1), and for an unknown class; on an accelerator
+    the default body leaves the last to the device, which cannot ask without waiting.
     Source of smoothing: Szegedy et al. 2015, arXiv:1512.00567.
     """
     _require_classes(logits, target, reduction, body)
     _require_smoothing(label_smoothing)
     if body == "equations":
+        _require_known_classes(target, logits.shape[1])
         chosen = logits.gather(1, target.unsqueeze(1)).squeeze(1)
         aim = (1 - label_smoothing) * chosen + label_smoothing * logits.mean(1)
         return _reduce(log_sum_exp(logits, dim=1) - aim, reduction)
-    return F.cross_entropy(logits, target, reduction=reduction, label_smoothing=label_smoothing)
+    try:
+        return F.cross_entropy(
+            logits, target, None, ignore_index=_IGNORE_NOTHING, reduction=reduction, label_smoothing=label_smoothing
+        )
+    except (
+        IndexError
+    ):  # torch looks at each class number anyway: a look of our own would take a tenth of the time again
+        _require_known_classes(target, logits.shape[1])
+        raise
 
 
 def log_sum_exp(z: Tensor, dim: int) -> Tensor:
@@ -115,28 +127,43 @@ def _reduce(losses: Tensor, reduction: Reduction) -> Tensor:
     return losses.mean() if reduction == "mean" else losses.sum()
 
 
+# Checked at every step of a training run: words are put together only where something is wrong.
+
+
 def _require_options(reduction: str, body: str) -> None:
-    require_choice("reduction", reduction, get_args(Reduction))
-    require_choice("body", body, get_args(Body))
+    if reduction not in _REDUCTIONS:
+        require_choice("reduction", reduction, _REDUCTIONS)
+    if body not in _BODIES:
+        require_choice("body", body, _BODIES)
 
 
 def _require_alike(name: str, given: Tensor, target: Tensor, reduction: str, body: str = "kernel") -> None:
     _require_options(reduction, body)
-    shapes = f"of the {name}'s shape {tuple(given.shape)}; reshape one of them"
-    require(given.shape == target.shape, "target shape", tuple(target.shape), shapes)
+    if given.shape != target.shape:
+        shapes = f"of the {name}'s shape {tuple(given.shape)}; reshape one of them"
+        raise InputError(f"target shape={tuple(target.shape)}: must be {shapes}")
     # Autocast hands over half-precision predictions beside float32 targets: that pair is meant.
-    alike = given.is_floating_point() and given.dtype in (target.dtype, torch.float16, torch.bfloat16)
-    require(
-        alike, "target dtype", target.dtype, f"the {name}'s {given.dtype}, a floating-point type; convert with .to()"
-    )
+    if not given.is_floating_point() or given.dtype not in (target.dtype, torch.float16, torch.bfloat16):
+        types = f"the {name}'s {given.dtype}, a floating-point type; convert with .to()"
+        raise InputError(f"target dtype={target.dtype}: must be {types}")
 
 
 def _require_classes(logits: Tensor, target: Tensor, reduction: str, body: str) -> None:
     _require_options(reduction, body)
-    require(logits.dim() >= 2, "logits shape", tuple(logits.shape), "(batch, classes, ...)")
-    wanted = (logits.shape[0], *logits.shape[2:])
-    require(target.shape == wanted, "target shape", tuple(target.shape), f"{wanted}, logits' without the classes")
-    require(target.dtype == torch.int64, "target dtype", target.dtype, "torch.int64, the numbers of the classes")
+    shape = logits.shape
+    if len(shape) < 2:
+        raise InputError(f"logits shape={tuple(shape)}: must be (batch, classes, ...)")
+    if target.shape != shape[:1] + shape[2:]:
+        wanted = f"{tuple(shape[:1] + shape[2:])}, logits' without the classes"
+        raise InputError(f"target shape={tuple(target.shape)}: must be {wanted}")
+    if target.dtype != torch.int64:
+        raise InputError(f"target dtype={target.dtype}: must be torch.int64, the numbers of the classes")
+
+
+def _require_known_classes(target: Tensor, classes: int) -> None:
+    unknown = target[(target < 0) | (target >= classes)]
+    if len(unknown):
+        raise InputError(f"target={unknown[0].item()}: must be a class number from 0 to {classes - 1}")
 
 
 def _require_smoothing(label_smoothing: float) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import nn
 
 from foundations.errors import require
 
@@ -43,3 +44,9 @@ class Streams:
     def _sequence(self, name: str) -> np.random.SeedSequence:
         digests = (hashlib.sha256(part.encode()).digest()[:8] for part in (*self.path, name))
         return np.random.SeedSequence(self.seed, spawn_key=tuple(int.from_bytes(d, "little") for d in digests))
+
+
+def generators_of(module: nn.Module) -> list[torch.Generator]:
+    """The random streams that the layers of `module` draw from (dropout masks), each once, in the layers' order."""
+    found = (getattr(layer, "generator", None) for layer in module.modules())
+    return list(dict.fromkeys(each for each in found if isinstance(each, torch.Generator)))

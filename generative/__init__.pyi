@@ -3,6 +3,7 @@ from .gan.learner import build_gan as build_gan
 from .judge import Judge as Judge
 from .judge import judge_version as judge_version
 from .judge import load_judge as load_judge
+from .latent import Latent as Latent
 from .metrics import Assessment as Assessment
 from .metrics import Assessor as Assessor
 from .metrics import frechet_distance as frechet_distance

@@ -39,12 +39,16 @@ class Config(kit.Config):
     """Width of the outer convolutions; twice as many inside. More is slower for each step, and better in the end."""
     latent_size: kit.Count = 16
     """Numbers of noise that a digit is drawn from."""
+    categories: Annotated[int, Ge(0)] = 10
+    """Kinds that a digit's noise comes in, unlabelled, so that shapes need not melt into each other; 0: none."""
     steps: kit.Count = 3_000
     """Updates of each player."""
     batch_size: Annotated[int, Ge(2)] = 64
     """Real images a step; as many are made."""
     learning_rate: kit.Rate = 1e-3
     """Adam's step size at the beginning; it falls in a straight line to 0. The dense model wants 2e-4."""
+    discriminator_pace: kit.Rate = 1.0
+    """The discriminator's learning rate as a multiple of the generator's; below 1 a wide one stays within reach."""
     label_smoothing: Below1 = 0.0
     """Real images are labelled 1 minus this (one-sided)."""
     ema_decay: Below1 = 0.999
@@ -72,7 +76,7 @@ class Config(kit.Config):
             "final_samples": 1_000,
             "reference_images": 2_000,
         },
-        "full": {"channels": 64, "steps": 12_000, "show_every": 200, "judge_every": 1_500},
+        "full": {"channels": 64, "steps": 8_000, "discriminator_pace": 0.5, "show_every": 200, "judge_every": 1_500},
     }
 
 
@@ -85,9 +89,11 @@ def main(config: Config, run: kit.Run) -> None:
         digits.train_images,
         channels=config.channels,
         latent_size=config.latent_size,
+        categories=config.categories,
         steps=config.steps,
         batch_size=config.batch_size,
         learning_rate=config.learning_rate,
+        discriminator_pace=config.discriminator_pace,
         label_smoothing=config.label_smoothing,
         ema_decay=config.ema_decay,
         precision=config.precision,
@@ -111,6 +117,8 @@ def main(config: Config, run: kit.Run) -> None:
     samples = gan.sample(judged)
     _judge(run, assessor, samples, digits.test_images[: config.final_samples])
     run.figure("real_and_made", _side_by_side(digits.test_images[:64], samples[:64]))
+    if config.categories:  # one row a category: what it has become, unlabelled
+        run.images("categories", gan.sample(_of_each_category(gan, run)), columns=10)
     run.film("samples")
     run.model("generator", gan.averaged_generator(), shown)
 
@@ -150,6 +158,15 @@ def _judge(run: kit.Run, assessor: "generative.Assessor", samples: "Tensor", tes
         run.note(f"mode collapse: the rarest digit makes up {made.smallest_class_share:.1%} of the samples, not 10 %")
     if copying < copying_floor / 2:
         run.note(f"copying: samples lie {copying:.2f} from a training image, real test digits {copying_floor:.2f}")
+
+
+def _of_each_category(gan: "generative.GAN", run: kit.Run) -> "Tensor":
+    """Latents of ten images of each category, the categories below each other: what each has become."""
+    import torch
+
+    kinds, stream = gan.latent.categories, run.streams.torch("categories", run.device)
+    noise = torch.randn(10 * kinds, gan.latent.size, generator=stream, device=run.device)
+    return gan.latent.of_category(noise, torch.arange(kinds, device=run.device).repeat_interleave(10))
 
 
 def _readable(figures: dict[str, float]) -> dict[str, float]:

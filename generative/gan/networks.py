@@ -46,16 +46,16 @@ def dense_discriminator(stream: torch.Generator) -> nn.Sequential:
 
 
 def dcgan_generator(latent_size: int, stream: torch.Generator, *, channels: int = 64) -> nn.Sequential:
-    """A small DCGAN's generator: latent -> 256 -> 7x7 x128 -> 14x14 x64 -> 28x28 image; each step doubles the side.
+    """A small DCGAN's generator: latent -> 512 -> 7x7 x128 -> 14x14 x64 -> 28x28 image; each step doubles the side.
 
-    (128 and 64 are 2 and 1 times `channels`.) The dense layers see the whole image and choose the digit; without the
-    first one strokes are fine and digits wrong.
+    (512, 128 and 64 are 8, 2 and 1 times `channels`.) The dense layers see the whole image and choose the digit;
+    without the first one strokes are fine and digits wrong.
     Source: Radford et al. 2015, arXiv:1511.06434; in this shape for MNIST Chen et al. 2016, arXiv:1606.03657.
     """
-    wide = 2 * channels
+    hidden, wide = 8 * channels, 2 * channels
     generator = nn.Sequential(
-        *(Linear(latent_size, 256, bias=False, generator=stream), BatchNorm(256), LeakyReLU(SLOPE)),
-        *(Linear(256, wide * 7 * 7, bias=False, generator=stream), Reshape(wide, 7, 7)),
+        *(Linear(latent_size, hidden, bias=False, generator=stream), BatchNorm(hidden), LeakyReLU(SLOPE)),
+        *(Linear(hidden, wide * 7 * 7, bias=False, generator=stream), Reshape(wide, 7, 7)),
         *(BatchNorm(wide), LeakyReLU(SLOPE)),
         ConvTranspose2d(wide, channels, 4, stride=2, padding=1, bias=False, generator=stream),
         *(BatchNorm(channels), LeakyReLU(SLOPE)),
@@ -66,18 +66,18 @@ def dcgan_generator(latent_size: int, stream: torch.Generator, *, channels: int 
 
 
 def dcgan_discriminator(stream: torch.Generator, *, channels: int = 64) -> nn.Sequential:
-    """The generator's mirror: image -> 14x14 x64 -> 7x7 x128 -> 128 -> logit; each step halves the side.
+    """The generator's mirror: image -> 14x14 x64 -> 7x7 x128 -> 256 -> logit; each step halves the side.
 
     Its hidden dense layer, too, sees the whole digit: convolutions alone would judge strokes. Batch norm lets the two
     players keep up with each other where such a layer is.
     """
-    wide = 2 * channels
+    hidden, wide = 4 * channels, 2 * channels
     discriminator = nn.Sequential(
         *(Conv2d(1, channels, 4, stride=2, padding=1, generator=stream), LeakyReLU(SLOPE)),
         Conv2d(channels, wide, 4, stride=2, padding=1, bias=False, generator=stream),
         *(BatchNorm(wide), LeakyReLU(SLOPE), Flatten()),
-        *(Linear(wide * 7 * 7, 128, bias=False, generator=stream), BatchNorm(128), LeakyReLU(SLOPE)),
-        Linear(128, 1, generator=stream),
+        *(Linear(wide * 7 * 7, hidden, bias=False, generator=stream), BatchNorm(hidden), LeakyReLU(SLOPE)),
+        Linear(hidden, 1, generator=stream),
     )
     dcgan_(discriminator, generator=stream)
     return discriminator

@@ -9,12 +9,10 @@ from foundations.errors import InputError
 from labs.kit import config as settings
 from labs.kit import stale
 from labs.kit.folder import RunFolder, all_runs, find, home
-from labs.kit.journal import read_points
+from labs.kit.journal import read_points, repeatable
 from labs.kit.lab import Lab, load
 from labs.kit.parser import Parser
 
-UNREPEATABLE = ("speed/", "system/")
-"""Metrics of the machine, not of the learner."""
 PIPE_WIDTH = 200
 WIDE = 110
 LEFT_OUT = ("lab", "preset", "seed", "step")
@@ -138,7 +136,7 @@ def _compare(original: RunFolder, again: RunFolder) -> int:
 
 def _values(run: RunFolder) -> dict[tuple[str, int], float]:
     points = read_points(run.path / "journal.jsonl")
-    return {(p.name, p.step): p.value for p in points if not p.name.startswith(UNREPEATABLE)}
+    return {(p.name, p.step): p.value for p in points if repeatable(p.name)}
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

@@ -6,6 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+MACHINE_PARTS = {"speed", "system"}
+"""Parts of the names of metrics that tell of the machine."""
+
+
+def repeatable(name: str) -> bool:
+    """Whether a replay must give the metric `name` again: all but what has the part `speed` or `system`."""
+    return not MACHINE_PARTS & set(name.split("/"))
+
 
 class Point(NamedTuple):
     """One recorded value of one metric."""

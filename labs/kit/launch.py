@@ -70,6 +70,7 @@ def _attempt(
 ) -> int:
     run = None
     try:
+        from labs.kit import figures as figures  # sets the looks before the lab draws anything
         from labs.kit.run import Run
 
         run = Run(lab, config, arguments, interrupts, resumes=resumes, replays=replays)

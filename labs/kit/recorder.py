@@ -23,6 +23,7 @@ class _Row:
     """Metrics that come together: how far they have reached, when they are next kept, and their last values."""
 
     names: tuple[str, ...]
+    began: float
     low: list[float] = field(default_factory=list)
     high: list[float] = field(default_factory=list)
     due: float = 0.0
@@ -89,7 +90,7 @@ class Recorder:
         if self._keep is not None:
             self.record([point for point in self._points(row) if (point.name, step) in (self._keep or ())])
         elif row.at >= row.due or not thin:
-            row.due = row.at + min(1.0, 0.05 + (row.at - self._started) / 100)
+            row.due = row.at + min(1.0, 0.05 + (row.at - row.began) / 100)
             self.record(self._points(row))
         elif row.at > self._next_flush:
             self.flush()
@@ -137,7 +138,7 @@ class Recorder:
         for name in names:
             allowed = "words of letters, digits and . : - _, with / between"
             require(NAME.fullmatch(name) is not None, "metric", name, allowed)
-        row = self._rows[names] = _Row(names, [math.inf] * len(names), [-math.inf] * len(names))
+        row = self._rows[names] = _Row(names, time.monotonic(), [math.inf] * len(names), [-math.inf] * len(names))
         return row
 
     def _points(self, row: _Row) -> list[Point]:

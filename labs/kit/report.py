@@ -36,7 +36,7 @@ def page(folder: Path) -> str:
         figures=[_picture(file) for file in sorted(folder.glob("figures/*.png"))],
         resumable=record["ended"] is not None and any(folder.glob("checkpoint-*.pt")),
         tables=[{"name": file.stem, **json.loads(file.read_text())} for file in sorted(folder.glob("tables/*.json"))],
-        charts=list(charts(points)),
+        charts=list(charts(points, record.get("phases", []))),
         metrics=_metrics(points),
     )
 

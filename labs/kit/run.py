@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from foundations.errors import InputError, require
 from labs.kit.config import Config, to_record
@@ -22,6 +22,7 @@ from labs.kit.folder import RunFolder, ensure_home, home
 from labs.kit.gallery import Gallery
 from labs.kit.journal import Journal, Point, read_points
 from labs.kit.lab import Lab
+from labs.kit.meter import Meter
 from labs.kit.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -29,12 +30,12 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from foundations.learner import Learner, Metrics
-    from labs.kit.data import ImageData
+    from labs.kit.data import Data, ImageData, SentenceData, TableData, TextData
     from labs.kit.progress import Progress
 
+AnyData = TypeVar("AnyData", bound="Data")
 DEFAULT_PORT = 5000
-SETTLE_SECONDS = 0.25
-SETTLE_STEPS = 64
+JOURNAL = "journal.jsonl"
 
 
 class Run:
@@ -68,21 +69,36 @@ class Run:
         self._opened = False
         self._stopping = False
         self._last_step = 0
-        self._phases: set[str] = set()
-        self._prefix = ""
-        self._pending: list[tuple[int, Metrics]] = []
-        self._settle_at = 0.0
-        self._newest: dict[str, float] = {}
         said = list(resumes.record["notes"]) if resumes else []
-        self._facts: dict[str, Any] = {"data": {}, "notes": said, "summary": {}}
+        self._facts: dict[str, Any] = {"data": {}, "notes": said, "summary": {}, "phases": []}
 
     # What a lab calls ------------------------------------------------------------------------------------------------
 
     def load_images(self, spec: str) -> ImageData:
-        """The data set `spec` (a registered name or a folder), recorded as what this run learns from."""
+        """The labelled images `spec` (a registered name or a folder), recorded as what this run learns from."""
         from labs.kit.data import load_images
 
-        data = load_images(spec)
+        return self._recorded(spec, load_images(spec))
+
+    def load_table(self, spec: str) -> TableData:
+        """The table `spec` (a registered name or a CSV file), recorded as what this run learns from."""
+        from labs.kit.data import load_table
+
+        return self._recorded(spec, load_table(spec))
+
+    def load_text(self, spec: str) -> TextData:
+        """The text `spec` (a registered name or a file), recorded as what this run learns from."""
+        from labs.kit.data import load_text
+
+        return self._recorded(spec, load_text(spec))
+
+    def load_sentences(self, spec: str) -> SentenceData:
+        """The labelled sentences `spec` (a registered name or a folder), recorded as what this run learns from."""
+        from labs.kit.data import load_sentences
+
+        return self._recorded(spec, load_sentences(spec))
+
+    def _recorded(self, spec: str, data: AnyData) -> AnyData:
         before = self._before().get("data", {}).get(data.name)
         if before and before["fingerprint"] != data.fingerprint:
             raise InputError(
@@ -90,8 +106,7 @@ class Run:
                 "give the original data, or start a new run"
             )
         facts = {"fingerprint": data.fingerprint, "source": data.source, "licence": data.licence}
-        counts = {"train": len(data.train_labels), "test": len(data.test_labels)}
-        self._facts["data"][data.name] = {**facts, **counts}
+        self._facts["data"][data.name] = {**facts, **data.counts}
         if data.notice:
             self.note(data.notice)
         return data
@@ -111,21 +126,22 @@ class Run:
         from labs.kit.progress import Progress
 
         require(steps >= 1, "steps", steps, "at least 1")
-        require(name not in self._phases and name.isidentifier(), "name", name, "one word, another for each phase")
+        fresh = name not in self._facts["phases"] and name.isidentifier()
+        require(fresh, "name", name, "one word, another for each phase")
         self._open()
-        self._phases.add(name)
+        self._facts["phases"].append(name)
         file = self.folder.path / f"checkpoint-{name}.pt"
         start, done = self._restore(file, learner)
         if done or start >= steps:
             return
         self._last_step, self._stopping = steps, False
         title = self.lab.name if name == "training" else f"{self.lab.name} {name}"
-        self._prefix = "" if name == "training" else f"{name}/"
+        self.meter.prefix = "" if name == "training" else f"{name}/"
         try:
             with Progress(title, steps, start, examples_per_step) as progress, self.interrupts.deferred():
                 yield from self._steps(learner, file, range(start + 1, steps + 1), progress)
         finally:
-            self._prefix = ""
+            self.meter.prefix = ""
         self.interrupts.raise_pending()
 
     def _steps(self, learner: Learner, file: Path, steps: range, progress: Progress) -> Iterator[tuple[int, Metrics]]:
@@ -137,12 +153,12 @@ class Run:
             if metrics is None:
                 break
             self.step = step
-            self._take(step, metrics)
+            self.meter.take(step, metrics)
             yield step, metrics
             now = time.monotonic()
             self.seconds = now - began
             if progress.due(now):
-                self._show(progress, step)
+                self.meter.show(progress, step)
             if self._stopping:
                 break
             if now - saved > self.config.checkpoint_seconds or self.interrupts.pending is not None:
@@ -150,7 +166,7 @@ class Run:
                 saved = time.monotonic()
                 self.interrupts.raise_pending()
         self._save(file, learner, done=True)
-        self._show(progress, self.step)
+        self.meter.show(progress, self.step)
 
     def every(self, steps: int) -> bool:
         """Whether this step is a multiple of `steps`, or the last one: of all, or because `stop` was called."""
@@ -163,10 +179,17 @@ class Run:
     def log(self, metrics: Metrics) -> None:
         """Record figures that the lab computed at this step; each one is kept."""
         self._open()
-        self._settle()
-        from labs.kit.readings import read
+        self.meter.log(self.step, metrics)
 
-        self.recorder.add(self.step, read([self._named(metrics)])[0], thin=False)
+    def history(self, name: str) -> tuple[list[int], list[float]]:
+        """The steps and values of the metric `name` that were kept so far, from before a resume too.
+
+        A phase's metrics have its name in front: `"sgd/loss/training"`.
+        """
+        self._open()
+        self.meter.settle()
+        kept = {point.step: point.value for point in read_points(self.folder.path / JOURNAL) if point.name == name}
+        return sorted(kept), [kept[step] for step in sorted(kept)]
 
     def summary(self, values: Mapping[str, float]) -> None:
         """Record the figures by which the run is judged, under `summary/`."""
@@ -232,7 +255,7 @@ class Run:
         if self._resumes:
             self.folder = self._resumes
             self.folder.open()
-            known = read_points(self.folder.path / "journal.jsonl")
+            known = read_points(self.folder.path / JOURNAL)
             self.tracker = tracking.Tracker.again(self.folder.record["id"])
         else:
             parameters = to_record(self.config)
@@ -242,9 +265,10 @@ class Run:
         self._write_record(now)
         keep = None
         if self._replays:
-            keep = {(point.name, point.step) for point in read_points(self._replays.path / "journal.jsonl")}
-        journal = Journal(self.folder.path / "journal.jsonl")
+            keep = {(point.name, point.step) for point in read_points(self._replays.path / JOURNAL)}
+        journal = Journal(self.folder.path / JOURNAL)
         self.recorder = Recorder(journal, self.tracker.points, known=known, keep=keep)
+        self.meter = Meter(self.recorder, at_once=self.device.type == "cpu")
         self.gallery = Gallery(self.folder.path, self.tracker, resumed=self._resumes is not None)
         self._opened = True
         self._tell_beginning()
@@ -275,14 +299,16 @@ class Run:
         self.gallery.settings(to_record(self.config))
         self.tracker.tags(record.tags(self.folder.record))
         for name, data in self._facts["data"].items():
-            self.tracker.dataset(name, data["fingerprint"], data["source"], f"{data['train']} + {data['test']} images")
+            known = ("fingerprint", "source", "licence")
+            counts = ", ".join(f"{count} {part}" for part, count in data.items() if part not in known)
+            self.tracker.dataset(name, data["fingerprint"], data["source"], counts)
 
     def end(self, ended: Ended, error: BaseException | None = None) -> None:
         """Close the run: what is known is written, uploaded and shown in its report; the store hears how it ended."""
         if not self._opened:
             return
         with suppress(Diverged):  # found in metrics that waited on a device: the run ends anyway
-            self._settle()
+            self.meter.settle()
         self.tracker.back()
         uploaded = self.recorder.close()
         digest = self.recorder.digest
@@ -338,36 +364,7 @@ class Run:
         print(f"  dashboard  {'' if remote else 'python -m labs ui, then'}")
         print(f"{store.rstrip('/') if remote else f'http://127.0.0.1:{DEFAULT_PORT}'}/{page}", flush=True)
 
-    # Steps -----------------------------------------------------------------------------------------------------------
-
-    def _take(self, step: int, metrics: Metrics) -> None:
-        """Read metrics at once on the CPU; elsewhere a few at a time, so that the device need not wait."""
-        named = self._named(metrics)
-        if self.device.type == "cpu":
-            self._newest = {name: float(value) for name, value in named.items()}
-            self.recorder.add(step, self._newest)
-            return
-        self._pending.append((step, named))
-        if len(self._pending) >= SETTLE_STEPS or time.monotonic() > self._settle_at:
-            self._settle()
-
-    def _named(self, metrics: Metrics) -> Metrics:
-        return {self._prefix + name: value for name, value in metrics.items()} if self._prefix else metrics
-
-    def _settle(self) -> None:
-        from labs.kit.readings import read
-
-        pending, self._pending = self._pending, []
-        for (step, _), values in zip(pending, read([metrics for _, metrics in pending]), strict=True):
-            self.recorder.add(step, values)
-            self._newest = values
-        self._settle_at = time.monotonic() + SETTLE_SECONDS
-
-    def _show(self, progress: Progress, step: int) -> None:
-        self._settle()
-        progress.show(step, self._newest)
-        speed = Point("speed/examples_per_second", progress.rate(step), step, time.time_ns() // 1_000_000)
-        self.recorder.record([speed])
+    # Checkpoints ------------------------------------------------------------------------------------------------------
 
     def _restore(self, file: Path, learner: Learner) -> tuple[int, bool]:
         if not (self._resumes and file.exists()):
@@ -384,7 +381,7 @@ class Run:
     def _save(self, file: Path, learner: Learner, *, done: bool) -> None:
         from labs.kit import checkpoint
 
-        self._settle()
+        self.meter.settle()
         state = {
             "learner": learner.state_dict(),
             "recorder": self.recorder.state_dict(),

@@ -59,6 +59,11 @@ def test_slope_at_zero(name, slope):
     assert z.grad.item() == slope
 
 
+@pytest.mark.parametrize("name", [*FUNCTIONS, "softmax"])
+def test_nan_stays_nan(name):
+    assert getattr(activations, name)(torch.tensor([float("nan")])).isnan().all()
+
+
 def test_softmax_derivative_is_the_jacobian_of_each_row(generator):
     z = torch.randn(2, 4, generator=generator, dtype=torch.float64)
     jacobians = torch.stack([torch.autograd.functional.jacobian(activations.softmax, row) for row in z])

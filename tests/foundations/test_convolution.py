@@ -127,6 +127,7 @@ def test_transposed_convolution_is_the_gradient_of_the_convolution(generator):
     [
         ({"kernel_size": 0}, "kernel_size"),
         ({"kernel_size": (3, 3, 3)}, "kernel_size"),
+        ({"kernel_size": 2.5}, "kernel_size"),
         ({"kernel_size": 3, "stride": 0}, "stride"),
         ({"kernel_size": 3, "padding": -1}, "padding"),
         ({"kernel_size": 3, "dilation": 0}, "dilation"),
@@ -149,6 +150,12 @@ def test_output_padding_not_below_the_stride_is_refused():
 def test_images_of_another_shape_are_refused(kind, shape):
     with pytest.raises(InputError, match=r"input shape=.*: must be \(batch, 1, height, width\)"):
         kind(1, 1, 3)(torch.zeros(shape))
+
+
+@pytest.mark.parametrize("kind", [Conv2d, ConvTranspose2d])
+def test_bytes_are_refused_with_the_remedy(kind):
+    with pytest.raises(InputError, match=r"input dtype=torch.uint8: must be a floating-point type; .*/ 255"):
+        kind(1, 1, 3)(torch.zeros(2, 1, 8, 8, dtype=torch.uint8))
 
 
 @pytest.mark.parametrize("kind", [Conv2d, ConvTranspose2d])

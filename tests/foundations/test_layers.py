@@ -8,7 +8,7 @@ from torch import nn
 
 from foundations.convolution import Conv2d
 from foundations.errors import InputError
-from foundations.layers import Dropout, Flatten, Linear, Reshape, Residual
+from foundations.layers import Dropout, Flatten, Linear, Reshape, Residual, SpatialDropout
 
 
 @pytest.mark.parametrize("body", ["kernel", "equations"])
@@ -111,6 +111,51 @@ def test_a_copy_of_dropout_draws_from_a_stream_of_its_own(generator):
 def test_dropout_refuses_what_is_no_probability_below_one(p):
     with pytest.raises(InputError, match="p="):
         Dropout(p)
+
+
+@pytest.mark.parametrize("layer", [Linear(4, 2), Dropout(), SpatialDropout()])
+def test_bytes_are_refused_with_the_remedy(layer):
+    with pytest.raises(InputError, match=r"input dtype=torch.uint8: must be a floating-point type; .*/ 255"):
+        layer(torch.zeros(2, 3, 4, dtype=torch.uint8))
+
+
+@given(p=st.floats(0, 0.9))
+def test_spatial_dropout_keeps_a_share_of_one_minus_p_and_the_expectation(p):
+    y = SpatialDropout(p, generator=torch.Generator().manual_seed(1))(torch.ones(200, 100, 2))
+    assert (y != 0).double().mean().item() == pytest.approx(1 - p, abs=0.02)
+    assert y.mean().item() == pytest.approx(1, abs=0.12)
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=3))
+def test_spatial_dropout_keeps_or_drops_whole_channels(places):
+    layer = SpatialDropout(0.5, generator=torch.Generator().manual_seed(0))
+    channels = layer(torch.ones(20, 3, *places)).flatten(start_dim=2)
+    assert torch.equal(channels, channels[..., :1].expand_as(channels))
+    assert channels.unique().tolist() == [0, 2]
+
+
+def test_spatial_dropout_draws_other_channels_for_each_sample(generator):
+    y = SpatialDropout(0.5, generator=generator)(torch.ones(50, 4, 2, 2))
+    assert len(y[:, :, 0, 0].unique(dim=0)) > 1
+
+
+def test_spatial_dropout_in_evaluation_is_the_identity(generator):
+    x = torch.randn(2, 3, 4, generator=generator)
+    assert SpatialDropout(0.5, generator=generator).eval()(x) is x
+
+
+def test_spatial_dropout_refuses_vectors():
+    with pytest.raises(InputError, match=r"input shape=\(5, 3\): must be \(batch, channels, \.\.\.\); .*Dropout"):
+        SpatialDropout()(torch.zeros(5, 3))
+
+
+def test_blocks_nest_copy_and_load_from_what_was_saved(generator, tmp_path):
+    own = nn.Sequential(Conv2d(1, 2, 3, generator=generator), SpatialDropout(generator=generator), Flatten())
+    torch.save(copy.deepcopy(own).state_dict(), tmp_path / "weights.pt")
+    other = nn.Sequential(Conv2d(1, 2, 3), SpatialDropout(), Flatten())
+    other.load_state_dict(torch.load(tmp_path / "weights.pt", weights_only=True))
+    x = torch.randn(2, 1, 5, 5, generator=generator)
+    assert torch.equal(other.eval()(x), own.eval()(x))
 
 
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=4), st.integers(0, 4))

@@ -155,6 +155,22 @@ def test_cross_entropy_refuses_wrong_operands_by_name(logits, target, name):
         losses.cross_entropy_from_logits(logits, target)
 
 
+@pytest.mark.parametrize("body", ["kernel", "equations"])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("unknown", [-100, -1, 3])
+def test_unknown_class_is_refused_by_number(unknown, smoothing, body):
+    target = torch.tensor([0, unknown, 2])
+    with pytest.raises(InputError, match=f"^target={unknown}: must be a class number from 0 to 2"):
+        losses.cross_entropy_from_logits(torch.zeros(3, 3), target, label_smoothing=smoothing, body=body)
+
+
+@pytest.mark.parametrize("body", ["kernel", "equations"])
+def test_unknown_class_of_a_pixel_is_refused_by_number(body):
+    target = torch.tensor([[0, 7]])
+    with pytest.raises(InputError, match="target=7: must be"):
+        losses.cross_entropy_from_logits(torch.zeros(1, 3, 2), target, body=body)
+
+
 @pytest.mark.parametrize("loss", WITH_BODIES)
 @pytest.mark.parametrize("option", ["reduction", "body"])
 def test_unknown_options_are_refused_by_name(loss, option):

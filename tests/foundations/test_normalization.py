@@ -5,13 +5,27 @@ from hypothesis import strategies as st
 from torch import nn
 
 from foundations.errors import InputError
-from foundations.normalization import BatchNorm
+from foundations.normalization import BatchNorm, GroupNorm, LayerNorm
 
 INPUTS = {
     "vectors": ((6, 3), nn.BatchNorm1d),
     "sequences": ((4, 3, 5), nn.BatchNorm1d),
     "images": ((4, 3, 5, 6), nn.BatchNorm2d),
     "volumes": ((2, 3, 2, 3, 4), nn.BatchNorm3d),
+}
+
+LAYERS = {
+    "vectors": ((6, 4), 4),
+    "sequences": ((2, 5, 4), 4),
+    "images": ((2, 3, 4, 5), (3, 4, 5)),
+    "one vector": ((4,), 4),
+}
+GROUPS = {
+    "vectors": ((3, 6), 2),
+    "sequences": ((2, 6, 5), 3),
+    "images": ((2, 6, 3, 4), 2),
+    "one group": ((2, 6, 3, 4), 1),
+    "instances": ((2, 6, 3, 4), 6),
 }
 
 
@@ -106,3 +120,101 @@ def test_other_channels_are_refused(shape):
 def test_impossible_settings_are_refused_by_name(settings, name):
     with pytest.raises(InputError, match=f"^{name}="):
         BatchNorm(**{"num_features": 3} | settings)
+
+
+def _random_affine(own: nn.Module, generator: torch.Generator) -> nn.Module:
+    with torch.no_grad():
+        own.weight.uniform_(0.5, 1.5, generator=generator)
+        own.bias.uniform_(-1, 1, generator=generator)
+    return own
+
+
+@pytest.mark.parametrize("body", ["kernel", "equations"])
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("case", LAYERS)
+def test_layer_norm_agrees_with_torch(case, training, body, assert_twins, generator):
+    shape, normalized = LAYERS[case]
+    own = _random_affine(LayerNorm(normalized, eps=1e-3, body=body), generator).train(training)
+    twin = nn.LayerNorm(normalized, eps=1e-3).train(training)
+    assert_twins(own, twin, 2 * torch.randn(shape, generator=generator) + 1)
+
+
+@pytest.mark.parametrize("body", ["kernel", "equations"])
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("case", GROUPS)
+def test_group_norm_agrees_with_torch(case, training, body, assert_twins, generator):
+    shape, groups = GROUPS[case]
+    own = _random_affine(GroupNorm(groups, 6, eps=1e-3, body=body), generator).train(training)
+    twin = nn.GroupNorm(groups, 6, eps=1e-3).train(training)
+    assert_twins(own, twin, 2 * torch.randn(shape, generator=generator) + 1)
+
+
+@pytest.mark.parametrize("body", ["kernel", "equations"])
+def test_a_group_for_each_channel_is_instance_normalisation(body, generator):
+    x = torch.randn(2, 3, 4, 5, generator=generator)
+    torch.testing.assert_close(GroupNorm(3, 3, body=body)(x), nn.InstanceNorm2d(3)(x), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("body", ["kernel", "equations"])
+@pytest.mark.parametrize(
+    "build", [lambda body: LayerNorm((4, 3, 2), body=body), lambda body: GroupNorm(2, 4, body=body)]
+)
+def test_norms_of_a_sample_pass_gradcheck(build, body, generator):
+    layer = _random_affine(build(body), generator).double()
+    x = torch.randn(2, 4, 3, 2, generator=generator, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(layer, x)
+
+
+@pytest.mark.parametrize("body", ["kernel", "equations"])
+@pytest.mark.parametrize(
+    "build", [lambda body: LayerNorm((4, 500), body=body), lambda body: GroupNorm(1, 4, body=body)]
+)
+def test_norms_of_a_sample_are_right_to_a_hundredth_at_a_mean_of_ten_thousand(build, body, generator):
+    x = torch.randn(2, 4, 500, generator=generator) + 1e4
+    wanted = nn.GroupNorm(1, 4).double()(x.double())
+    torch.testing.assert_close(build(body)(x).double(), wanted, rtol=0, atol=1e-2)
+
+
+@pytest.mark.parametrize("build", [lambda: LayerNorm((4, 5)), lambda: GroupNorm(2, 4)])
+def test_norms_of_a_sample_do_not_look_at_the_rest_of_the_batch(build, generator):
+    x, layer = torch.randn(3, 4, 5, generator=generator), build()
+    torch.testing.assert_close(layer(x)[:1], layer(x[:1]))
+
+
+@pytest.mark.parametrize(
+    ("build", "name"),
+    [
+        (lambda: LayerNorm(0), "normalized_shape"),
+        (lambda: LayerNorm(()), "normalized_shape"),
+        (lambda: LayerNorm(3, eps=float("nan")), "eps"),
+        (lambda: GroupNorm(0, 4), "num_groups"),
+        (lambda: GroupNorm(3, 4), "num_channels"),
+        (lambda: GroupNorm(2, 4, eps=0.0), "eps"),
+    ],
+)
+def test_impossible_settings_of_sample_norms_are_refused_by_name(build, name):
+    with pytest.raises(InputError, match=f"^{name}="):
+        build()
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 3), (4, 4, 2)])
+def test_layer_norm_refuses_other_last_dimensions(shape):
+    with pytest.raises(InputError, match=r"input shape=.*: must be \(\.\.\., 4, 3\)"):
+        LayerNorm((4, 3))(torch.zeros(shape))
+
+
+def test_group_norm_refuses_other_channels():
+    with pytest.raises(InputError, match=r"input shape=\(2, 3, 5\): must be \(batch, 4, \.\.\.\)"):
+        GroupNorm(2, 4)(torch.zeros(2, 3, 5))
+
+
+@pytest.mark.parametrize("body", ["kernel", "equations"])
+def test_group_norm_refuses_a_single_value_a_group(body):
+    with pytest.raises(InputError, match="more than one value a group"):
+        GroupNorm(4, 4, body=body)(torch.zeros(2, 4))
+
+
+@pytest.mark.parametrize("layer", [BatchNorm(4), LayerNorm(4), GroupNorm(2, 4)])
+def test_bytes_are_refused_with_the_remedy(layer):
+    with pytest.raises(InputError, match=r"input dtype=torch.uint8: must be a floating-point type; .*/ 255"):
+        layer(torch.zeros(2, 4, dtype=torch.uint8))

@@ -11,6 +11,7 @@ from generative.gan.learner import GAN, build_gan, from_signed, to_signed
 from generative.gan.losses import discriminator_loss, non_saturating_loss
 from generative.gan.networks import dcgan_discriminator, dcgan_generator, dense_discriminator, dense_generator
 from generative.judge import load_judge
+from generative.latent import Latent
 from generative.metrics import Assessor
 
 MODELS = ["dense", "dcgan"]
@@ -101,6 +102,28 @@ def test_building_and_training_leave_the_global_random_stream_alone(model, digit
 # --- which weights move -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-5)])
+@pytest.mark.parametrize("confidence", [1.0, 50.0])
+def test_one_pass_back_leaves_both_players_the_gradients_of_two(digit_images, confidence, dtype, tolerance):
+    found = {}
+    for at_once in (True, False):
+        gan = small_gan(digit_images, "dense")
+        gan.discriminator[-1].weight.data.mul_(confidence)  # sure of itself: the two losses' gradients lie far apart
+        gan.generator.to(dtype), gan.discriminator.to(dtype)
+        gan.latents = lambda count, stream: torch.randn(count, 16, generator=stream).to(dtype)
+        assert gan._judges_each_alone
+        gan._judges_each_alone = at_once
+        gan._leave_gradients(to_signed(digit_images[:8]).to(dtype))
+        found[at_once] = [each.grad for player in (gan.generator, gan.discriminator) for each in player.parameters()]
+    largest = max(gradient.abs().max().item() for gradient in found[False])
+    for one, two in zip(found[True], found[False], strict=True):
+        torch.testing.assert_close(one, two, rtol=tolerance, atol=tolerance * largest)
+
+
+def test_a_discriminator_with_batch_norm_gets_a_pass_for_each_player(digit_images):
+    assert not small_gan(digit_images, "dcgan")._judges_each_alone
+
+
 def test_the_generators_step_moves_the_generator_alone(digit_images):
     gan = small_gan(digit_images)
     before = weights(gan.generator), weights(gan.discriminator)
@@ -177,9 +200,9 @@ def test_a_discriminator_with_batch_norm_never_sees_real_and_made_images_togethe
 
     discriminator = torch.nn.Sequential(torch.nn.Flatten(), Watching(784), torch.nn.Linear(784, 1))
     gan = GAN(
-        dense_generator(16, stream()), discriminator, digit_images, latent_size=16, batch_size=8, steps=5,
-        learning_rate=1e-3, betas=(0.5, 0.999), label_smoothing=0.0, ema_decay=0.9, precision="float32",
-        streams=Streams(0),
+        dense_generator(16, stream()), discriminator, digit_images, latent=Latent(16), batch_size=8, steps=5,
+        learning_rate=1e-3, discriminator_pace=1.0, betas=(0.5, 0.999), label_smoothing=0.0, ema_decay=0.9,
+        precision="float32", streams=Streams(0),
     )  # fmt: skip
     learn(gan, 1)
     assert seen == [8, 8]

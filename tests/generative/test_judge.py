@@ -6,7 +6,7 @@ import torch
 
 from foundations.augmentation import random_noise
 from foundations.errors import InputError
-from foundations.training import accuracy, predict
+from foundations.evaluation import accuracy, predict
 from generative.judge import Judge, judge_version, load_judge
 
 

@@ -37,11 +37,21 @@ def steps_kept(path, name="loss"):
 
 def test_one_point_a_second_is_kept_of_a_long_run(make, clock, tmp_path):
     recorder = make()
+    recorder.add(1, {"loss": 1.0})
     clock.now += 1000  # the beginning, where more are kept, is over
-    for step in range(1, 1001):
+    for step in range(2, 1002):
         clock.now += 0.01
         recorder.add(step, {"loss": 1.0})
-    assert len(steps_kept(tmp_path / "journal.jsonl")) == pytest.approx(10, abs=1)
+    assert len(steps_kept(tmp_path / "journal.jsonl")) == pytest.approx(11, abs=1)
+
+
+def test_a_metric_that_begins_late_is_kept_in_more_detail_then(make, clock, tmp_path):
+    recorder = make()
+    clock.now += 1000
+    for step in range(1, 101):
+        clock.now += 0.01
+        recorder.add(step, {"second/loss": 1.0})
+    assert 12 <= len(steps_kept(tmp_path / "journal.jsonl", "second/loss")) <= 20
 
 
 def test_the_first_seconds_are_kept_in_more_detail(make, clock, tmp_path):

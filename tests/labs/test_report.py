@@ -198,6 +198,18 @@ def test_curves_of_one_group_share_a_chart() -> None:
     }
 
 
+def test_the_phases_of_a_run_are_compared_in_one_chart():
+    groups = grouped([*curve("sgd/loss/training"), *curve("adam/loss/training")], ["sgd", "adam"])
+    assert {name: list(lines) for name, lines in groups.items()} == {"loss/training": ["sgd", "adam"]}
+
+
+def test_more_curves_than_the_eye_can_part_are_not_drawn():
+    phases = [f"phase{i}" for i in range(11)]
+    points = [point for phase in phases for point in curve(f"{phase}/loss")]
+    assert not list(charts(points, phases))
+    assert len(list(charts(points[: len(points) // 11 * 10], phases))) == 1
+
+
 def test_a_curve_that_would_be_flattened_gets_a_chart_of_its_own() -> None:
     lines = grouped([*curve("norm/a", 1.0), *curve("norm/b", 1e-3), *curve("norm/c", 2.0)])["norm"]
     assert [list(part) for part in comparable(lines)] == [["b"], ["a", "c"]]

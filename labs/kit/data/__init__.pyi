@@ -1,3 +1,4 @@
+from .data import Data as Data
 from .images import ImageData as ImageData
 from .images import load_images as load_images
 from .registry import DATA_SETS as DATA_SETS
@@ -6,3 +7,9 @@ from .registry import DataSet as DataSet
 from .registry import find_data_set as find_data_set
 from .store import MissingDataError as MissingDataError
 from .store import read_data_set as read_data_set
+from .tables import TableData as TableData
+from .tables import load_table as load_table
+from .texts import SentenceData as SentenceData
+from .texts import TextData as TextData
+from .texts import load_sentences as load_sentences
+from .texts import load_text as load_text

@@ -40,6 +40,11 @@ class ImageData:
     licence: str
     notice: str | None = None
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many images are in each part."""
+        return {"train": len(self.train_labels), "test": len(self.test_labels)}
+
 
 def load_images(spec: str | Path) -> ImageData:
     """The images that `spec` names: a registered data set ("mnist", "digits"), or else a folder.

@@ -1,0 +1,360 @@
+"""The blocks of `foundations` beside torch's own: forward and backward, optimizers, whole training steps, feeding.
+
+Ours and torch's take turns of a few milliseconds (A B B A ...) in one process with one thread; a figure is the median
+over the rounds of the ratio of the two, so that a change in the machine's mood touches both; on the CPU it is the ratio
+of processor times, so that a busy neighbour counts less. A ratio of times above its limit, or one of images/s below it,
+is a miss. Run it on an otherwise idle machine:
+
+    python benchmarks/foundations_speed.py                  # about two minutes
+    python benchmarks/foundations_speed.py --device cuda
+    python benchmarks/foundations_speed.py --only Adam LeNet-5 --check
+"""
+
+import argparse
+import gc
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+import foundations
+from foundations.streams import Streams
+
+RESULTS = Path(__file__).parent / "results"
+BLOCK, FOREACH, FUSED, FEED = 1.05, 0.95, 1.05, 1.5
+"""Limits: times of blocks, of optimizers, of fused ones, at most; images/s by the learner's feed, at least."""
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What is compared: one step of ours, one of torch's; the ratio of their times must be `limit` at most.
+
+    `least` turns it round: the ratio of their speeds must be that at least.
+    """
+
+    name: str
+    kind: str
+    ours: Callable[[], Any]
+    torchs: Callable[[], Any]
+    limit: float
+    least: bool = False
+
+
+@dataclass(frozen=True)
+class Figure:
+    """The median of the rounds' ratios with its quartiles, and what one step of torch's takes (microseconds)."""
+
+    name: str
+    kind: str
+    ratio: float
+    quartiles: tuple[float, float]
+    limit: float
+    least: bool
+    torch_microseconds: float
+    passes: bool
+
+
+def forward_and_backward(layer: nn.Module, x: Tensor) -> Callable[[], None]:
+    """One pass of a layer in training, with gradients of its input and its weights."""
+    leaf = x.clone().requires_grad_()
+    layer.to(x.device).train()
+    with torch.no_grad():
+        slopes = torch.randn_like(layer(leaf))
+    return lambda: layer(leaf).backward(slopes)
+
+
+def block_pairs(device: torch.device) -> list[Pair]:
+    """Each layer beside its twin of torch.nn."""
+    noise = torch.Generator().manual_seed(0)
+
+    def pair(name: str, ours: nn.Module, torchs: nn.Module, *shape: int) -> Pair:
+        x = torch.randn(shape, generator=noise).to(device)
+        sizes = " x ".join(map(str, shape))
+        return Pair(f"{name}, {sizes}", "block", forward_and_backward(ours, x), forward_and_backward(torchs, x), BLOCK)
+
+    return [
+        pair("linear 256 -> 256", foundations.Linear(256, 256), nn.Linear(256, 256), 128, 256),
+        pair("convolution 16 -> 32, 3x3", foundations.Conv2d(16, 32, 3), nn.Conv2d(16, 32, 3), 32, 16, 14, 14),
+        pair("batch norm", foundations.BatchNorm(32), nn.BatchNorm2d(32), 32, 32, 14, 14),
+        pair("layer norm", foundations.LayerNorm(256), nn.LayerNorm(256), 128, 256),
+        pair("dropout", foundations.Dropout(0.5), nn.Dropout(0.5), 128, 1024),
+        cross_entropy_pair(device),
+    ]
+
+
+def cross_entropy_pair(device: torch.device) -> Pair:
+    """From logits to their gradient."""
+    logits = torch.randn(256, 100, device=device).requires_grad_()
+    labels = torch.randint(0, 100, (256,), device=device)
+    return Pair(
+        "cross-entropy, 256 x 100",
+        "block",
+        lambda: foundations.losses.cross_entropy_from_logits(logits, labels).backward(),
+        lambda: F.cross_entropy(logits, labels).backward(),
+        BLOCK,
+    )
+
+
+def training_step(
+    network: nn.Module, optimizer: torch.optim.Optimizer, loss: Callable[[Tensor, Tensor], Tensor], x: Tensor
+) -> Callable[[], None]:
+    """One update on a fixed batch."""
+    labels = torch.randint(0, 10, (len(x),), device=x.device)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        loss(network(x), labels).backward()
+        optimizer.step()
+
+    return step
+
+
+def torch_mlp() -> nn.Module:
+    """784-256-10 out of torch.nn."""
+    return nn.Sequential(nn.Flatten(), nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 10))
+
+
+def torch_lenet() -> nn.Module:
+    """LeNet-5 out of torch.nn, pooled before each ReLU as ours is."""
+    return nn.Sequential(
+        *(nn.Conv2d(1, 6, 5, padding=2), nn.MaxPool2d(2), nn.ReLU()),
+        *(nn.Conv2d(6, 16, 5), nn.MaxPool2d(2), nn.ReLU(), nn.Flatten()),
+        *(nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)),
+    )
+
+
+def step_pairs(device: torch.device) -> list[Pair]:
+    """Whole training steps: our network, loss and optimizer beside torch's, the optimizers' defaults."""
+    images = torch.rand(BATCH, 1, 28, 28, device=device)
+
+    def pair(name: str, ours: nn.Module, torchs: nn.Module) -> Pair:
+        ours, torchs = ours.to(device), torchs.to(device)
+        own = foundations.Adam(ours.parameters(), lr=1e-4)
+        reference = torch.optim.Adam(torchs.parameters(), lr=1e-4, foreach=True)
+        cross_entropy = foundations.losses.cross_entropy_from_logits
+        own_step = training_step(ours, own, cross_entropy, images)
+        reference_step = training_step(torchs, reference, F.cross_entropy, images)
+        return Pair(f"{name} step, batch {BATCH}", "training step", own_step, reference_step, BLOCK)
+
+    return [
+        pair("MLP 784-256-10", foundations.MLP((784, 256, 10)), torch_mlp()),
+        pair("LeNet-5", foundations.LeNet5(), torch_lenet()),
+    ]
+
+
+def optimizer_pairs(device: torch.device) -> list[Pair]:
+    """One step over the ten tensors of LeNet-5, beside torch's foreach and fused implementations."""
+    kinds: list[tuple[str, type[torch.optim.Optimizer], type[torch.optim.Optimizer], dict[str, Any]]] = [
+        ("SGD", foundations.SGD, torch.optim.SGD, {}),
+        ("SGD, momentum", foundations.SGD, torch.optim.SGD, {"momentum": 0.9}),
+        ("RMSProp", foundations.RMSProp, torch.optim.RMSprop, {}),
+        ("AdaGrad", foundations.AdaGrad, torch.optim.Adagrad, {}),
+        ("Adam", foundations.Adam, torch.optim.Adam, {}),
+        ("AdamW", foundations.AdamW, torch.optim.AdamW, {}),
+    ]
+    pairs = []
+    for name, own, reference, options in kinds:
+        for kind, ours, theirs, limit in (
+            ("optimizer", {}, {"foreach": True}, FOREACH),
+            ("fused optimizer", {"fused": True}, {"fused": True}, FUSED),
+        ):
+            try:
+                steps = stepper(own, device, **options, **ours), stepper(reference, device, **options, **theirs)
+            except (TypeError, RuntimeError, foundations.InputError):
+                continue  # torch knows no fused kernel of it, or none on this device
+            pairs.append(Pair(f"{name}{', fused' if limit == FUSED else ''}", kind, *steps, limit))
+    return pairs
+
+
+def stepper(made: Callable[..., torch.optim.Optimizer], device: torch.device, **options: Any) -> Callable[[], None]:
+    """The step of an optimizer with fixed gradients; the first, which makes its state, is taken."""
+    noise = torch.Generator().manual_seed(0)
+    weights = [nn.Parameter(each.detach().clone().to(device)) for each in torch_lenet().parameters()]
+    for weight in weights:
+        weight.grad = torch.randn(weight.shape, generator=noise).to(device)
+    optimizer = made(weights, lr=1e-6, **options)
+    optimizer.step()
+    return optimizer.step
+
+
+class Digits(Dataset[tuple[Tensor, int]]):
+    """One image at a time through PIL and float, as torchvision's MNIST with ToTensor and Normalize does it."""
+
+    def __init__(self, images: Tensor, labels: Tensor) -> None:
+        self.images, self.labels = images[:, 0], labels
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return normalise(to_tensor(Image.fromarray(self.images[index].numpy()))), int(self.labels[index])
+
+
+def to_tensor(picture: Image.Image) -> Tensor:
+    """Bytes (height, width) of a picture to floats (1, height, width) in [0, 1]."""
+    pixels = torch.from_numpy(np.array(picture, np.uint8, copy=True)).view(picture.size[1], picture.size[0], 1)
+    return pixels.permute((2, 0, 1)).contiguous().to(torch.float32).div(255)
+
+
+def normalise(image: Tensor, mean: float = 0.1307, std: float = 0.3081) -> Tensor:
+    """(x - mean) / std, channel by channel, with the check for a std of 0."""
+    means, deviations = torch.as_tensor([mean], dtype=image.dtype), torch.as_tensor([std], dtype=image.dtype)
+    if (deviations == 0).any():
+        raise ValueError("std is 0")
+    return image.clone().sub_(means.view(-1, 1, 1)).div_(deviations.view(-1, 1, 1))
+
+
+def feed_pair(device: torch.device) -> Pair:
+    """The same LeNet-5 and optimizer, fed by `SupervisedLearner` from one tensor, and by a DataLoader item by item."""
+    noise = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (20_000, 1, 28, 28), dtype=torch.uint8, generator=noise)
+    labels = torch.randint(0, 10, (20_000,), generator=noise)
+    networks: list[nn.Module] = [foundations.LeNet5().to(device) for _ in range(2)]
+    ours, theirs = (network.to(memory_format=torch.channels_last) for network in networks)  # type: ignore[call-overload]
+    learner = foundations.SupervisedLearner(
+        ours,
+        foundations.Adam(ours.parameters(), lr=1e-4, fused=True),
+        foundations.losses.cross_entropy_from_logits,
+        images.to(device),
+        labels.to(device),
+        batch_size=BATCH,
+        streams=Streams(0),
+        prepare=lambda batch, generator: batch.to(torch.float32).sub_(255 * 0.1307).div_(255 * 0.3081),
+    )
+    updates = learner.learn()
+    loop = item_by_item(theirs, DataLoader(Digits(images, labels), BATCH, shuffle=True, drop_last=True), device)
+    name = f"LeNet-5, images/s, beside a DataLoader, batch {BATCH}"
+    return Pair(name, "feeding", lambda: next(updates), lambda: next(loop), FEED, least=True)
+
+
+def item_by_item(network: nn.Module, loader: DataLoader[Any], device: torch.device) -> Iterator[None]:
+    """The usual loop."""
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-4, fused=True)
+    while True:
+        for x, labels in loader:
+            optimizer.zero_grad()
+            F.cross_entropy(network(x.to(device)), labels.to(device)).backward()
+            optimizer.step()
+            yield
+
+
+def seconds(step: Callable[[], Any], count: int, device: torch.device) -> float:
+    """What `count` steps take: processor time on the CPU, where one thread does all, and else wall time."""
+
+    def now() -> float:
+        if device.type == "cpu":
+            return time.process_time()
+        torch.cuda.synchronize()
+        return time.perf_counter()
+
+    start = now()
+    for _ in range(count):
+        step()
+    return now() - start
+
+
+def measure(pair: Pair, rounds: int, turn: float, device: torch.device) -> Figure:
+    """Let the two take turns of about `turn` seconds."""
+    for step in (pair.ours, pair.torchs):
+        seconds(step, 3, device)
+    count = max(1, round(turn / min(seconds(pair.torchs, 1, device) for _ in range(5))))
+    ratios, times = [], []
+    for index in range(rounds):
+        order = (pair.ours, pair.torchs) if index % 2 else (pair.torchs, pair.ours)
+        taken = {step: seconds(step, count, device) for step in order}
+        ratio = taken[pair.ours] / taken[pair.torchs]
+        ratios.append(1 / ratio if pair.least else ratio)
+        times.append(taken[pair.torchs] / count)
+    lower, median, upper = statistics.quantiles(ratios, n=4)
+    passes = median >= pair.limit if pair.least else median <= pair.limit
+    microseconds = round(1e6 * statistics.median(times), 1)
+    spread = round(lower, 3), round(upper, 3)
+    return Figure(pair.name, pair.kind, round(median, 3), spread, pair.limit, pair.least, microseconds, passes)
+
+
+def markdown(figures: list[Figure]) -> str:
+    """The table."""
+    lines = [
+        "| what | ratio to torch's | quartiles | limit | torch's step, µs | |",
+        "| --- | ---: | ---: | ---: | ---: | --- |",
+    ]
+    for each in figures:
+        sign, verdict = "≥" if each.least else "≤", "passes" if each.passes else "MISSES"
+        quartiles = f"{each.quartiles[0]:.2f}-{each.quartiles[1]:.2f}"
+        limits = f"{sign} {each.limit:.2f} | {each.torch_microseconds:,.0f} | {verdict}"
+        lines.append(f"| {each.name} | {each.ratio:.3f} | {quartiles} | {limits} |")
+    return "\n".join(lines)
+
+
+def surroundings(device: torch.device) -> dict[str, str]:
+    """What the figures depend on."""
+    capability = torch.backends.cpu.get_cpu_capability()
+    return {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "processor": f"{platform.processor() or platform.machine()}, {capability}",
+        "threads": str(torch.get_num_threads()),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to compute (default cpu)")
+    parser.add_argument("--rounds", type=int, default=300, help="turns of each (default 300)")
+    parser.add_argument("--turn", type=float, default=0.005, help="seconds a turn, about (default 0.005)")
+    parser.add_argument("--only", nargs="+", metavar="WORD", help="pairs whose name contains one of these words")
+    parser.add_argument("--check", action="store_true", help="exit with 1 where a limit is missed")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    device = torch.device(arguments.device)
+    pairs = [*block_pairs(device), *step_pairs(device), *optimizer_pairs(device), feed_pair(device)]
+    wanted = arguments.only or [""]
+    pairs = [pair for pair in pairs if any(word.lower() in pair.name.lower() for word in wanted)]
+    figures = []
+    gc.disable()
+    for pair in pairs:
+        figures.append(measure(pair, arguments.rounds, arguments.turn, device))
+        gc.collect()
+        print(f"  {pair.name}: {figures[-1].ratio:.3f}", file=sys.stderr, flush=True)
+    print(markdown(figures))
+    missed = [each.name for each in figures if not each.passes]
+    print(f"\n{len(figures) - len(missed)} of {len(figures)} within their limit" + "".join(f"\n- {m}" for m in missed))
+    if not arguments.only:
+        write(figures, arguments, device)
+    return 1 if arguments.check and missed else 0
+
+
+def write(figures: list[Figure], arguments: argparse.Namespace, device: torch.device) -> None:
+    """Keep the figures beside those of the other benchmarks; part of the pairs is not kept."""
+    content = {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": surroundings(device),
+        "settings": {"rounds": arguments.rounds, "seconds_a_turn": arguments.turn},
+        "figures": [asdict(each) for each in figures],
+    }
+    RESULTS.mkdir(exist_ok=True)
+    name = "foundations_speed.json" if device.type == "cpu" else f"foundations_speed_{device.type}.json"
+    (RESULTS / name).write_text(json.dumps(content, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

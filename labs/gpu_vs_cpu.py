@@ -1,0 +1,400 @@
+"""Measure where a GPU wins and where the CPU does: matrix products by size, training steps, transfers.
+
+A GPU multiplies far faster, but each call of it costs some microseconds and data must travel to it: small networks gain
+nothing. The run measures float32 products by size, with bf16 and, on CUDA, TF32 beside them; training steps of a small
+MLP, of two convolutional networks and of an LSTM; copies between memories; on the CPU by number of threads, and on a
+CUDA or MPS device where there is one. Without one it computes, from published figures of well-known GPUs, what they
+would add, and marks that as published.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from statistics import median
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from annotated_types import Ge
+
+import foundations
+import labs.kit as kit
+
+if TYPE_CHECKING:
+    import torch
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+topic = "hardware"
+Precision = Literal["float32", "TF32", "bf16"]
+Step = Callable[[], object]
+Network = Callable[["torch.Tensor"], "torch.Tensor"]
+Curve = dict[int, float]
+"""Size of a product -> GFLOP/s."""
+
+GROUPS = 5  # a figure is the median of so many groups of calls
+SLOW = 2.0  # a place that needs so many seconds for one product is spared larger ones
+CALL_SECONDS = 10e-6  # what starting work on a GPU and waiting for it costs, about: assumed where none is there
+REACHED = 0.5  # the share of a published peak that products are assumed to reach
+COLUMNS = ("GPU", "float32, TFLOP/s", "TF32, TFLOP/s", "half precision, TFLOP/s", "bus each way, GB/s", "published in")
+GPUS: tuple[tuple[str, float, float | str, float, float, str], ...] = (
+    ("T4", 8.1, "none", 65.0, 15.8, "NVIDIA T4 datasheet, 2019; PCIe 3.0 x16"),
+    ("RTX 4090", 82.6, 82.6, 165.2, 31.5, "NVIDIA Ada GPU architecture whitepaper, 2022; PCIe 4.0 x16"),
+    ("A100 SXM", 19.5, 156.0, 312.0, 31.5, "NVIDIA A100 datasheet, 2021; PCIe 4.0 x16"),
+    ("H100 SXM", 66.9, 494.7, 989.4, 63.0, "NVIDIA H100 architecture whitepaper, 2022; PCIe 5.0 x16"),
+)
+"""Peaks without sparsity; half precision is bf16, fp16 on the T4, summed in float32."""
+
+
+@dataclass(frozen=True)
+class Config(kit.Config):
+    """Settings of the lab."""
+
+    largest: Annotated[int, Ge(64)] = 2048
+    """Largest side of the square matrices; sizes double from 32 on."""
+    batch_size: kit.Count = 64
+    """Samples a training step."""
+    measure_seconds: kit.Rate = 0.3
+    """Seconds that each figure takes, about; more is steadier."""
+
+    presets: ClassVar[kit.Presets] = {
+        "smoke": {"largest": 256, "batch_size": 8, "measure_seconds": 0.02},
+        "full": {"largest": 8192, "measure_seconds": 1.0},
+    }
+    useful_threads: ClassVar[int] = 256
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where and how exactly is computed."""
+
+    device: "torch.device"
+    threads: int
+    precision: Precision = "float32"
+
+    @property
+    def name(self) -> str:
+        """As in tables and legends."""
+        if self.device.type != "cpu":
+            return f"{self.device.type.upper()}, {self.precision}"
+        precision = "" if self.precision == "float32" else f", {self.precision}"
+        return f"CPU, {self.threads} thread{'s' * (self.threads > 1)}{precision}"
+
+    @contextmanager
+    def chosen(self) -> Iterator[None]:
+        """Compute here for a while."""
+        import torch
+
+        threads = torch.get_num_threads()
+        torch.set_num_threads(self.threads)
+        torch.set_float32_matmul_precision("high" if self.precision == "TF32" else "highest")
+        torch.backends.cudnn.allow_tf32 = self.precision == "TF32"
+        try:
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+                yield
+        finally:
+            torch.set_num_threads(threads)
+            torch.set_float32_matmul_precision("highest")
+
+
+def main(config: Config, run: kit.Run) -> None:
+    """Products, steps, copies; then what follows from them."""
+    import torch
+
+    everywhere = places(run.device, torch.get_num_threads())
+    curves = {place: products(place, config) for place in everywhere}
+    steps = {place: training_steps(place, config, run.streams) for place in everywhere}
+    copies = transfers(run.device, config.measure_seconds)
+    cpu = best({place: curve for place, curve in curves.items() if place.device.type == "cpu"})
+    offers = offloads({place: curve for place, curve in curves.items() if place.device.type != "cpu"}, copies)
+    run.table("matrix_products", [{"side": n} | _rates(curves, n) for n in sizes(config.largest)])
+    run.table("training_steps", [_milliseconds(steps, name) for name in steps[everywhere[0]]])
+    run.table("transfers", copies)
+    run.table("published", [dict(zip(COLUMNS, gpu, strict=True)) for gpu in GPUS])
+    run.table("break_even", [_offer_row(offer, cpu) for offer in offers])
+    run.figure("matrix_products", _draw_products(curves))
+    run.figure("training_steps", _draw_steps(steps, config.batch_size))
+    run.figure("break_even", _draw_break_even(cpu, offers))
+    run.summary({"speed/cpu_gflops_float32": max(cpu.values())})
+    if run.device.type == "cpu":
+        run.note("no GPU here: what is said of GPUs is computed from published figures, not measured")
+    else:
+        run.summary({"speed/gpu_gflops_float32": max(offers[0].curve.values())})
+
+
+# --- what is measured -------------------------------------------------------------------------------------------------
+
+
+def places(device: "torch.device", most: int) -> list[Place]:
+    """The CPU with 1, 2, 4, ... and `most` threads, and in bf16; then the accelerator in each of its precisions."""
+    import torch
+
+    cpu = torch.device("cpu")
+    counts = sorted({*(2**k for k in range(most.bit_length()) if 2**k <= most), most})
+    found = [*(Place(cpu, threads) for threads in counts), Place(cpu, most, "bf16")]
+    kinds: dict[str, tuple[Precision, ...]] = {"cuda": ("float32", "TF32", "bf16"), "mps": ("float32", "bf16")}
+    return found + [Place(device, most, precision) for precision in kinds.get(device.type, ())]
+
+
+def sizes(largest: int) -> list[int]:
+    """32, 64, ... up to `largest`."""
+    return [2**k for k in range(5, largest.bit_length())]
+
+
+def seconds_per_call(call: Step, device: "torch.device", budget: float) -> float:
+    """The median over groups of calls, after a warm-up; the device has finished whenever the clock is read."""
+    for _ in range(2):
+        call()
+    count = max(1, round(budget / GROUPS / _timed(call, 1, device)))
+    return median(_timed(call, count, device) / count for _ in range(GROUPS))
+
+
+def _timed(call: Step, count: int, device: "torch.device") -> float:
+    import torch
+
+    def now() -> float:
+        if device.type != "cpu":
+            torch.accelerator.synchronize(device)
+        return time.perf_counter()
+
+    start = now()
+    for _ in range(count):
+        call()
+    return now() - start
+
+
+def products(place: Place, config: Config) -> Curve:
+    """GFLOP/s of C = A B by the side n of the matrices: n^3 multiplications and as many additions."""
+    found: Curve = {}
+    with place.chosen():
+        for n in sizes(config.largest):
+            seconds = seconds_per_call(_product(n, place), place.device, config.measure_seconds)
+            found[n] = 2e-9 * n**3 / seconds
+            if seconds > SLOW:
+                break
+    return found
+
+
+def _product(n: int, place: Place) -> Step:
+    import torch
+
+    dtype = torch.bfloat16 if place.precision == "bf16" else torch.float32
+    matrix = torch.linspace(-1, 1, n * n, device=place.device).view(n, n).to(dtype)
+    return partial(torch.mm, matrix, matrix.flip(0), out=torch.empty_like(matrix))
+
+
+def training_steps(place: Place, config: Config, streams: "foundations.Streams") -> dict[str, float]:
+    """Seconds of one update of each network: forward, backward, Adam."""
+    with place.chosen():
+        steps = _steps(place.device, config.batch_size, streams)
+        return {name: seconds_per_call(step, place.device, config.measure_seconds) for name, step in steps.items()}
+
+
+def _steps(device: "torch.device", batch: int, streams: "foundations.Streams") -> dict[str, Step]:
+    import torch
+
+    draws, labels = streams.torch("weights"), torch.arange(batch, device=device) % 10
+    lstm, head = torch.nn.LSTM(28, 128, batch_first=True), foundations.Linear(128, 10, generator=draws)
+    for weight in lstm.parameters():
+        foundations.initializers.normal_(weight, 0.1, generator=draws)
+    mlp = foundations.MLP((784, 256, 10), generator=draws)
+    lenet, resnet = foundations.LeNet5(generator=draws), foundations.CifarResNet(8, generator=draws)
+    rows: list[tuple[str, Network, list[torch.nn.Module], tuple[int, ...]]] = [
+        ("MLP 784-256-10", mlp, [mlp], (784,)),
+        ("LeNet-5, 28x28", lenet, [lenet], (1, 28, 28)),
+        ("ResNet-8, 32x32", resnet, [resnet], (3, 32, 32)),
+        ("LSTM 128, 28 steps", lambda x: head(lstm(x)[0][:, -1]), [lstm, head], (28, 28)),
+    ]
+    steps: dict[str, Step] = {}
+    for name, network, parts, shape in rows:
+        weights = [weight for part in parts for weight in part.to(device).parameters()]
+        inputs = torch.rand(batch, *shape, generator=streams.torch("inputs")).to(device)
+        steps[name] = partial(_update, network, foundations.Adam(weights), inputs, labels)
+    return steps
+
+
+def _update(network: Network, optimizer: "torch.optim.Optimizer", x: "torch.Tensor", labels: "torch.Tensor") -> None:
+    optimizer.zero_grad()
+    foundations.losses.cross_entropy_from_logits(network(x), labels).backward()
+    optimizer.step()
+
+
+def transfers(device: "torch.device", budget: float) -> list[dict[str, object]]:
+    """GB/s of copies within the host's memory, and between it and the device, from pageable and pinned memory."""
+    import torch
+
+    rows: list[dict[str, object]] = []
+    for size in (2**12, 2**16, 2**20, 2**24, 2**26):
+        host, there = torch.ones(size // 4), torch.ones(size // 4, device=device)
+        ways = {"host to host": (host, torch.empty_like(host))}
+        if device.type != "cpu":
+            ways |= {"host to device": (host, there), "device to host": (there, host)}
+        if device.type == "cuda":
+            pinned = host.pin_memory()
+            ways |= {"pinned host to device": (pinned, there), "device to pinned host": (there, pinned)}
+        for way, (source, target) in ways.items():
+            seconds = seconds_per_call(partial(target.copy_, source), device, budget)
+            rates = {"microseconds": round(1e6 * seconds, 2), "GB/s": round(size / seconds / 1e9, 2)}
+            rows.append({"copy": way, "bytes": size, **rates})
+    return rows
+
+
+# --- what follows from it ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Offload:
+    """A GPU to which float32 products may be sent."""
+
+    name: str
+    curve: Curve
+    bus: float  # GB/s
+    call: float  # seconds to start a product, where the curve does not hold them
+    copy: float  # seconds to start a copy
+
+    def seconds(self, n: int, *, travels: bool) -> float:
+        """One product of two n x n matrices; where data `travels`, both go there and the result comes back."""
+        three_copies = 3 * (self.copy + 4 * n**2 / (self.bus * 1e9)) if travels else 0.0
+        return three_copies + self.call + 2e-9 * n**3 / at_side(self.curve, n)
+
+    def speed_up(self, cpu: Curve, n: int, *, travels: bool) -> float:
+        """How many times faster than the CPU."""
+        return 2e-9 * n**3 / at_side(cpu, n) / self.seconds(n, travels=travels)
+
+    def break_even(self, cpu: Curve, *, travels: bool) -> int | None:
+        """The smallest side from which on the GPU is the faster; None where it is not at the largest measured one."""
+        found = None
+        for n in range(max(cpu), min(cpu) - 1, -1):
+            if self.speed_up(cpu, n, travels=travels) < 1:
+                break
+            found = n
+        return found
+
+
+def at_side(curve: Curve, n: int) -> float:
+    """GFLOP/s at any side: straight between the measured ones in a log-log plot, level beyond them."""
+    import numpy as np
+
+    return float(np.exp(np.interp(np.log(n), np.log(list(curve)), np.log(list(curve.values())))))
+
+
+def offloads(measured: Mapping[Place, Curve], copies: Sequence[Mapping[str, object]]) -> list[Offload]:
+    """The GPU that was measured; without one, the published ones at `REACHED` of their peak."""
+    if not measured:
+        return [Offload(gpu[0], {1: 1e3 * REACHED * gpu[1]}, gpu[4], CALL_SECONDS, CALL_SECONDS) for gpu in GPUS]
+    there = [row for row in copies if str(row["copy"]) == "host to device"]
+    start, bus = float(str(there[0]["microseconds"])) * 1e-6, max(float(str(row["GB/s"])) for row in there)
+    return [Offload(f"{next(iter(measured)).device.type.upper()}, measured", best(measured), bus, 0.0, start)]
+
+
+def best(curves: Mapping[Place, Curve]) -> Curve:
+    """The highest float32 rate of any place at each side."""
+    found: Curve = {}
+    for place, curve in curves.items():
+        if place.precision == "float32":
+            found |= {n: max(rate, found.get(n, 0.0)) for n, rate in curve.items()}
+    return found
+
+
+# --- how it is shown --------------------------------------------------------------------------------------------------
+
+
+def _rates(curves: Mapping[Place, Curve], n: int) -> dict[str, object]:
+    return {f"{place.name}, GFLOP/s": round(curve[n], 1) if n in curve else "" for place, curve in curves.items()}
+
+
+def _milliseconds(steps: Mapping[Place, Mapping[str, float]], name: str) -> dict[str, object]:
+    return {"step of": name} | {f"{place.name}, ms": round(1e3 * found[name], 3) for place, found in steps.items()}
+
+
+def _offer_row(offer: Offload, cpu: Curve) -> dict[str, object]:
+    """What a GPU would add to this machine."""
+    travel, stay = (offer.break_even(cpu, travels=travels) or "not reached" for travels in (True, False))
+    return {
+        "GPU": offer.name,
+        "product rate / this CPU's": round(max(offer.curve.values()) / max(cpu.values()), 1),
+        "ms to send 1 MB": round(1e3 * (offer.copy + 1e-3 / offer.bus), 3),
+        "break-even side, data travel": travel,
+        "break-even side, data stay": stay,
+    }
+
+
+def _draw_products(curves: Mapping[Place, Curve]) -> "Figure":
+    from matplotlib import pyplot as plt
+
+    colours = kit.figures.COLOURS  # with it comes the house's style
+    figure, axes = plt.subplots(figsize=(7.2, 4.6))
+    styles = {"float32": "-", "TF32": "-.", "bf16": "--"}
+    for index, (place, curve) in enumerate(curves.items()):
+        style, colour = styles[place.precision], colours[index % len(colours)]
+        axes.plot(list(curve), list(curve.values()), style, color=colour, marker="o", markersize=3.5, label=place.name)
+    if all(place.device.type == "cpu" for place in curves):
+        for index, (peak, name) in enumerate(sorted((1e3 * gpu[1], gpu[0]) for gpu in GPUS)):
+            axes.axhline(peak, color="grey", linestyle=":", linewidth=1)
+            where, side = ((0.02, "top"), (0.52, "bottom"))[index % 2]  # neighbours' names apart
+            text = axes.text(where, peak, f"{name}: {peak / 1e3:g} TFLOP/s", fontsize=8, color="dimgrey", va=side)
+            text.set_transform(axes.get_yaxis_transform())
+        axes.plot([], [], ":", color="grey", label="published float32 peak, not measured")
+    axes.set(xscale="log", yscale="log", xlabel="side of the square matrices (log)", ylabel="GFLOP/s (log)")
+    axes.set_title("Matrix products: rate by size", loc="left")
+    _label_sides(axes, sorted({n for curve in curves.values() for n in curve}))
+    figure.legend(loc="outside lower center", ncols=3, fontsize=9)
+    return figure
+
+
+def _draw_steps(steps: Mapping[Place, Mapping[str, float]], batch: int) -> "Figure":
+    import numpy as np
+    from matplotlib import pyplot as plt
+
+    colours = kit.figures.COLOURS
+    names, height = list(next(iter(steps.values()))), 0.8 / len(steps)
+    figure, axes = plt.subplots(figsize=(7.2, 1.6 + 0.24 * len(names) * len(steps)))
+    for index, (place, found) in enumerate(steps.items()):
+        where = np.arange(len(names)) + height * (index - (len(steps) - 1) / 2)
+        times, colour = [1e3 * found[name] for name in names], colours[index % len(colours)]
+        bars = axes.barh(where, times, height * 0.92, color=colour, label=place.name)
+        axes.bar_label(bars, fmt="{:,.4g}", padding=3, fontsize=8)
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
+    axes.set(xscale="log", xlabel="milliseconds a training step (log): shorter is better")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.margins(x=0.12)
+    axes.grid(visible=False, axis="y")
+    axes.set_title(f"One training step of {batch} samples: forward, backward, Adam", loc="left")
+    figure.legend(loc="outside lower center", ncols=3, fontsize=9)
+    return figure
+
+
+def _draw_break_even(cpu: Curve, offers: Sequence[Offload]) -> "Figure":
+    """How many times faster a GPU does one product, with and without its data travelling."""
+    from matplotlib import pyplot as plt
+
+    colours = kit.figures.COLOURS  # with it comes the house's style
+    figure, both = plt.subplots(1, 2, figsize=(9, 4.4), sharey=True)
+    tried = [n for k in range(64) if (n := round(min(cpu) * 2 ** (k / 4))) <= max(cpu)]
+    slowest = min(offer.speed_up(cpu, n, travels=True) for offer in offers for n in tried)
+    for axes, travels in zip(both, (True, False), strict=True):
+        for colour, offer in zip(colours, offers, strict=False):
+            ratios = [offer.speed_up(cpu, n, travels=travels) for n in tried]
+            axes.plot(tried, ratios, color=colour, label=offer.name if travels else None)
+        axes.axhspan(slowest / 2, 1, color="grey", alpha=0.15, linewidth=0)
+        axes.annotate("the CPU is faster", (0.97, 0.03), xycoords="axes fraction", ha="right", fontsize=9)
+        axes.set(xscale="log", yscale="log", xlabel="side of the square matrices (log)")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.set_title("data travel each time" if travels else "data stay on the GPU", loc="left")
+        _label_sides(axes, sorted(cpu))
+    both[0].set_ylim(bottom=slowest / 2)
+    both[0].set_ylabel("GPU's speed / this CPU's (log)")
+    kind = f"published peaks at {REACHED:.0%}, not measured" if offers[0].call else "measured"
+    figure.suptitle(f"One float32 matrix product on a GPU ({kind})", fontsize=11, fontweight="bold")
+    figure.legend(loc="outside lower center", ncols=4, fontsize=9)
+    return figure
+
+
+def _label_sides(axes: "Axes", values: Sequence[int]) -> None:
+    axes.set_xticks(values, [f"{n:,}" for n in values], fontsize=8)
+    axes.minorticks_off()
+
+
+if __name__ == "__main__":
+    kit.launch(main)

@@ -1,0 +1,370 @@
+"""Watch gradients vanish and explode through deep networks, and what keeps them alive.
+
+Multilayer perceptrons of up to 50 hidden layers look at one batch of images, and the size of the gradient is measured
+at each layer: for three activations, four ways to draw the first weights, with and without normalisation and residual
+connections. Then some of them train: a vanished gradient teaches nothing, an exploding one must be clipped.
+Sources: Glorot & Bengio 2010, PMLR 9; He et al. 2015, arXiv:1502.01852 and arXiv:1512.03385; Pascanu et al. 2013,
+arXiv:1211.5063 (clipping); Yang et al. 2019, arXiv:1902.08129 (batch norm makes gradients grow with depth).
+"""
+
+import copy
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import foundations
+import labs.kit as kit
+from foundations.errors import require
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+    from torch import Tensor, nn
+
+topic = "foundations"
+ACTIVATIONS = ("sigmoid", "tanh", "relu")
+STARTS = ("normal", "Glorot", "He", "orthogonal")
+FORMS = ("plain", "batch norm", "layer norm", "residual")
+POWERS = (-9.0, 7.0)
+"""Powers of ten of a gradient's norm that the maps tell apart; white lies between them, at 0.1."""
+CURVE_POINTS = 150
+Line = tuple[Sequence[float], Sequence[float]]
+"""What is drawn: places and values."""
+
+
+@dataclass(frozen=True)
+class Config(kit.Config):
+    """Settings of the lab."""
+
+    data: str = "mnist"
+    """Data set: a registered name or a folder."""
+    depth: kit.Count = 50
+    """Hidden layers of the networks."""
+    width: kit.Count = 64
+    """Units of each hidden layer."""
+    batch_size: kit.Count = 128
+    """Images a step, and in the batch that the gradients are measured on."""
+    steps: kit.Count = 300
+    """Updates of each network that trains."""
+    learning_rate: kit.Rate = 0.02
+    """Step size of gradient descent with momentum 0.9."""
+    clip_norm: kit.Rate = 1.0
+    """Largest norm of the whole gradient, where it is clipped."""
+    explosive_std: kit.Rate = 0.04
+    """Standard deviation of the first weights in the residual network whose gradient explodes."""
+
+    presets: ClassVar[kit.Presets] = {
+        "smoke": {"width": 32, "batch_size": 32, "steps": 8},
+        "full": {"width": 128, "explosive_std": 0.03, "steps": 3_000},
+    }
+    useful_threads: ClassVar[int] = 1
+
+
+@dataclass(frozen=True)
+class Case:
+    """One kind of deep network."""
+
+    activation: str
+    start: str
+    form: str = "plain"
+    std: float = 0.01
+    clip_norm: float | None = None
+
+    @property
+    def label(self) -> str:
+        """Its name in tables and figures."""
+        start = f"N(0, {self.std:g}²)" if self.start == "normal" else self.start
+        parts = [self.activation, start, *([] if self.form == "plain" else [self.form])]
+        return ", ".join(parts + ["clipped"] * (self.clip_norm is not None))
+
+
+@dataclass(frozen=True)
+class Health:
+    """What one backward pass shows, a value a hidden layer."""
+
+    gradients: list[float]
+    spreads: list[float]
+    zeros: list[float]
+
+    @property
+    def first_to_last(self) -> float:
+        """The first layer's gradient as a multiple of the last hidden layer's."""
+        return self.gradients[0] / self.gradients[-1] if self.gradients[-1] else math.inf
+
+
+class Bench:
+    """Builds networks for the images and measures them, all from the same random numbers and on the same batch."""
+
+    def __init__(self, config: Config, run: kit.Run) -> None:
+        self.config, self.run = config, run
+        self.data = run.load_images(config.data)
+        count = len(self.data.train_labels)
+        require(config.batch_size <= count, "batch_size", config.batch_size, f"at most {count:,}, the training images")
+        self.images = self.data.train_images.flatten(1).to(run.device)
+        self.labels = self.data.train_labels.to(run.device)
+        pixels = self.data.train_images[:10_000].float()
+        self.mean, self.std = pixels.mean().item(), pixels.std().item()
+
+    def scaled(self, images: "Tensor") -> "Tensor":
+        """Bytes to numbers of mean 0 and standard deviation 1."""
+        return (images - self.mean) / self.std
+
+    def build(self, case: Case, depth: int) -> "foundations.MLP":
+        """The network of `case` at its first weights; biases begin at 0."""
+        norm: Any = {"batch norm": "batch", "layer norm": "layer"}.get(case.form)
+        sizes = (self.images.shape[1], *[self.config.width] * depth, len(self.data.class_names))
+        network = foundations.MLP(sizes, case.activation, norm=norm, residual=case.form == "residual" and depth > 1)
+        stream = self.run.streams.torch("weights")  # from its beginning: all networks share their random numbers
+        for name, parameter in network.named_parameters():
+            if parameter.dim() == 2:
+                draw(case, parameter, stream)
+            elif name.endswith("bias"):
+                foundations.initializers.zeros_(parameter)
+        return network.to(self.run.device)
+
+    def measure(self, network: "nn.Module") -> Health:
+        """One pass there and back over the first batch, in double precision: in single, 1e-40 would be 0."""
+        network = copy.deepcopy(network).cpu().double().train()
+        images, labels = (part[: self.config.batch_size].cpu() for part in (self.images, self.labels))
+        kinds = (foundations.Sigmoid, foundations.Tanh, foundations.ReLU)
+        dense = dense_layers(network)[:-1]  # without the output's
+        active = [layer for layer in network.modules() if isinstance(layer, kinds)]
+        layers: dict[str, nn.Module] = {f"dense {k}": layer for k, layer in enumerate(dense)}
+        layers |= {f"active {k}": layer for k, layer in enumerate(active)}
+        with foundations.GradientHealth(network, layers) as health:
+            logits = network(self.scaled(images.double()))
+            foundations.losses.cross_entropy_from_logits(logits, labels).backward()
+            found = {name: float(value) for name, value in health().items()}
+        gradients = [found[f"gradients/dense {k}"] for k in range(len(dense))]
+        spreads = [found[f"activations/active {k}/std"] for k in range(len(active))]
+        zeros = [found[f"activations/active {k}/zeros"] for k in range(len(active))]
+        return Health(gradients, spreads, zeros)
+
+    def learner(self, case: Case) -> "foundations.SupervisedLearner":
+        """Gradient descent with momentum; the first, the middle and the last hidden layer's gradients are watched."""
+        network = self.build(case, self.config.depth)
+        dense = dense_layers(network)[:-1]
+        watched = {f"layer_{k + 1}": dense[k] for k in sorted({0, len(dense) // 2, len(dense) - 1})}
+        health = foundations.GradientHealth(network, watched)
+        return foundations.SupervisedLearner(
+            network,
+            foundations.SGD(network.parameters(), lr=self.config.learning_rate, momentum=0.9),
+            foundations.losses.cross_entropy_from_logits,
+            self.images,
+            self.labels,
+            batch_size=self.config.batch_size,
+            streams=self.run.streams,
+            clip_norm=case.clip_norm,
+            prepare=lambda images, _: self.scaled(images),
+            watch=lambda: {name: value for name, value in health().items() if name.startswith("gradients/")},
+        )
+
+    def test(self, network: "nn.Module") -> float:
+        """The accuracy on the test images."""
+        logits = foundations.predict(network, self.data.test_images.to(self.run.device), scale=self.scaled)
+        return foundations.accuracy(logits, self.data.test_labels.to(self.run.device))
+
+
+def dense_layers(network: "nn.Module") -> "list[foundations.Linear]":
+    """All dense layers from the input to the output."""
+    return [layer for layer in network.modules() if isinstance(layer, foundations.Linear)]
+
+
+def draw(case: Case, weight: "Tensor", stream: Any) -> None:
+    """Fill `weight` as the case begins."""
+    start = foundations.initializers
+    if case.start == "Glorot":
+        start.glorot_normal_(weight, generator=stream)
+    elif case.start == "He":
+        start.he_normal_(weight, generator=stream)
+    elif case.start == "orthogonal":
+        start.orthogonal_(weight, start.gain(case.activation), generator=stream)
+    else:
+        start.normal_(weight, case.std, generator=stream)
+
+
+TRAINED = {
+    "sigmoid_plain": Case("sigmoid", "Glorot"),
+    "relu_small_plain": Case("relu", "normal"),
+    "tanh_plain": Case("tanh", "Glorot"),
+    "relu_he_plain": Case("relu", "He"),
+    "relu_residual": Case("relu", "normal", "residual"),
+}
+"""What is trained without clipping, by the name of its phase."""
+CLIPPED = "relu_exploding_clipped"
+
+
+def main(config: Config, run: kit.Run) -> None:
+    """Measure at the first weights, train, measure again."""
+    _ = kit.figures  # its import sets the look of every figure
+    bench = Bench(config, run)
+    cases = [Case(*choice) for choice in product(ACTIVATIONS, STARTS, FORMS)]
+    maps = {case: bench.measure(bench.build(case, config.depth)) for case in cases}
+    panels = {form: {case: health for case, health in maps.items() if case.form == form} for form in FORMS}
+    title = "Gradient of each layer before the first step"
+    run.figure("gradients_at_the_start", gradient_maps(title, panels, size=(11, 7.4)))
+    run.figure("activations_by_depth", activation_curves(panels["plain"]))
+    run.figure("gradient_by_depth", depth_curves(by_depth(bench)))
+    run.table("first_weights", [row(case, health) for case, health in maps.items()])
+    told = {name: maps[TRAINED[name]].first_to_last for name in ("sigmoid_plain", "relu_he_plain", "relu_residual")}
+    run.summary({f"first_to_last_gradient/{name}": ratio for name, ratio in told.items()})
+    train_all(bench)
+
+
+def train_all(bench: Bench) -> None:
+    """Train what is to be trained, and show what came of it."""
+    config, run = bench.config, bench.run
+    exploding = Case("relu", "normal", "residual", config.explosive_std)
+    unclipped = until_overflow(bench.learner(exploding), config.steps)
+    cases = {**TRAINED, CLIPPED: replace(exploding, clip_norm=config.clip_norm)}
+    networks = {case: train(bench, case, name) for name, case in cases.items()}
+    losses = {name: run.history(f"{name}/curve/loss") for name in cases}
+    curves = {case.label: losses[name] for name, case in TRAINED.items()}
+    title = f"Training {config.depth} hidden layers"
+    run.figure("training_loss", kit.figures.curves(title, curves, label="training loss (nats)"))
+    run.figure("clipping", clipping(unclipped, losses[CLIPPED], run.history(f"{CLIPPED}/curve/norm"), config))
+    panels = {
+        "before the first step": {case: bench.measure(bench.build(case, config.depth)) for case in networks},
+        f"after {config.steps:,} steps": {case: bench.measure(network) for case, network in networks.items()},
+    }
+    title = "Gradient of each layer, before and after training"
+    run.figure("gradients_before_and_after_training", gradient_maps(title, panels, size=(11, 3.4)))
+    final = {name: sum(values[-10:]) / len(values[-10:]) for name, (_, values) in losses.items()}
+    tested = {name: bench.test(networks[case]) for name, case in cases.items()}
+    columns = ("network", "training loss", "test accuracy")
+    run.table(
+        "training",
+        [dict(zip(columns, (case.label, final[name], tested[name]), strict=True)) for name, case in cases.items()],
+    )
+    run.summary({f"test_accuracy/{name}": value for name, value in tested.items()})
+    run.summary({"finite_losses_unclipped": len(unclipped)})
+
+
+def by_depth(bench: Bench) -> dict[str, Line]:
+    """The norm of the first layer's gradient for networks of several depths: label -> (depths, norms)."""
+    deepest = bench.config.depth
+    depths = sorted({1 + round((deepest - 1) * share / 5) for share in range(6)})
+    cases = [Case("sigmoid", "Glorot"), Case("tanh", "Glorot"), Case("relu", "Glorot"), Case("relu", "He")]
+    cases += [Case("relu", "He", "batch norm"), Case("relu", "normal", "residual")]
+    return {
+        case.label: (depths, [bench.measure(bench.build(case, depth)).gradients[0] for depth in depths])
+        for case in cases
+    }
+
+
+def train(bench: Bench, case: Case, name: str) -> "nn.Module":
+    """Train the network of `case` as the phase `name`, some points of its curves kept."""
+    config, run = bench.config, bench.run
+    learner = bench.learner(case)
+    for _, metrics in run.follow(learner, steps=config.steps, examples_per_step=config.batch_size, name=name):
+        if run.step == 1 or run.every(max(1, config.steps // CURVE_POINTS)):
+            norm = {"curve/norm": metrics["gradients/norm"]} if case.clip_norm else {}
+            run.log({"curve/loss": metrics["loss/training"], **norm})
+    return learner.network
+
+
+def until_overflow(learner: "foundations.SupervisedLearner", steps: int) -> list[float]:
+    """The losses of at most `steps` updates, up to the last that is a number."""
+    losses: list[float] = []
+    for _, metrics in zip(range(steps), learner.learn(), strict=False):
+        if not math.isfinite(loss := float(metrics["loss/training"])):
+            break
+        losses.append(loss)
+    return losses
+
+
+def row(case: Case, health: Health) -> dict[str, object]:
+    """A row of the table of first weights."""
+    figures = {
+        "first layer's gradient": health.gradients[0],
+        "last layer's": health.gradients[-1],
+        "first to last": health.first_to_last,
+        "last output's std": health.spreads[-1],
+        "zeros in it": health.zeros[-1],
+    }
+    return {"network": case.label, **{name: f"{value:.1e}" for name, value in figures.items()}}
+
+
+def gradient_maps(title: str, panels: Mapping[str, Mapping[Case, Health]], size: tuple[float, float]) -> "Figure":
+    """A map for each of `panels`, two beside each other: a row a case, a column a layer."""
+    from matplotlib import pyplot as plt
+
+    figure, grid = plt.subplots(len(panels) // 2, 2, figsize=size, sharex=True, sharey=True, squeeze=False)
+    for axes, (name, maps) in zip(grid.flat, panels.items(), strict=True):
+        image = heat_map(axes, maps, without=f", {name}")
+        axes.set_title(name)
+    figure.suptitle(title, fontweight="bold")
+    bar = figure.colorbar(image, ax=grid, extend="both", ticks=[-9, -5, -1, 3, 7])
+    bar.ax.set_yticklabels(["$10^{-9}$\nvanished", "$10^{-5}$", "$10^{-1}$", "$10^3$", "$10^7$\nexploded"], fontsize=8)
+    bar.set_label("norm of the layer's gradient")
+    return figure
+
+
+def heat_map(axes: "Axes", maps: Mapping[Case, Health], *, without: str) -> "AxesImage":
+    """Powers of ten of the gradients' norms; the labels go `without` what the panel's title says."""
+    rows = [[math.log10(max(norm, 1e-300)) for norm in health.gradients] for health in maps.values()]
+    depth = len(rows[0])
+    extent = (0.5, depth + 0.5, len(rows) - 0.5, -0.5)
+    image = axes.imshow(rows, aspect="auto", cmap="RdBu_r", vmin=POWERS[0], vmax=POWERS[1], extent=extent)
+    axes.set_yticks(range(len(rows)), [case.label.removesuffix(without) for case in maps], fontsize=8)
+    axes.set_xlabel("hidden layer (1 is next to the image)")
+    axes.label_outer()
+    axes.grid(visible=False)
+    return image
+
+
+def activation_curves(maps: Mapping[Case, Health]) -> "Figure":
+    """The spread of each layer's output in plain networks: a panel an activation, a line a way to begin."""
+    from matplotlib import pyplot as plt
+
+    figure, panels = plt.subplots(1, 3, figsize=(11, 3.6), sharey=True)
+    for axes, activation in zip(panels, ACTIVATIONS, strict=True):
+        for case, health in maps.items():
+            if (case.activation, case.form) == (activation, "plain"):
+                layers = range(1, len(health.spreads) + 1)
+                axes.plot(layers, health.spreads, label=case.label.removeprefix(f"{activation}, "), linewidth=1.8)
+        axes.set(title=activation, yscale="log", ylim=(1e-9, 10), xlabel="hidden layer")
+    panels[0].set_ylabel("standard deviation of the layer's output")
+    figure.suptitle("How far the signal comes in plain networks before the first step", fontweight="bold")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    return figure
+
+
+def depth_curves(lines: Mapping[str, Line]) -> "Figure":
+    """The first layer's gradient against the number of layers, beside the bound of the sigmoid's slope."""
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 4.2))
+    for label, (depths, norms) in lines.items():
+        axes.plot(depths, norms, label=label, linewidth=1.8, marker="o", markersize=3, linestyle="-")
+    axes.plot(depths, [0.25 ** (depth - 1) for depth in depths], "k:", label="(1/4)^(layers - 1): the sigmoid's slope")
+    axes.set(yscale="log", ylim=(1e-32, 1e8), xlabel="hidden layers", ylabel="norm of the first layer's gradient")
+    axes.set_title("What reaches the first layer before the first step", loc="left")
+    figure.legend(loc="outside lower center", ncols=2, fontsize=9)
+    return figure
+
+
+def clipping(unclipped: Sequence[float], losses: Line, norms: Line, config: Config) -> "Figure":
+    """The exploding network: its loss with and without clipping, and what there was to clip."""
+    from matplotlib import pyplot as plt
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.6))
+    left.plot(range(1, len(unclipped) + 1), unclipped, marker="o", markersize=3, label="not clipped")
+    end = f"overflow at step {len(unclipped) + 1}" if len(unclipped) < config.steps else ""
+    left.annotate(end, (len(unclipped), unclipped[-1]), (8, 0), textcoords="offset points", va="center", fontsize=9)
+    left.plot(*losses, label=f"norm clipped to {config.clip_norm:g}")
+    left.set(xscale="log", yscale="log", xlabel="step", ylabel="training loss (nats)", title="loss")
+    left.legend()
+    right.plot(*norms, color=kit.figures.COLOURS[1], label="before clipping")
+    right.axhline(config.clip_norm, color="black", linestyle=":", label="largest allowed")
+    right.set(xscale="log", yscale="log", xlabel="step", ylabel="norm of the whole gradient", title="gradient")
+    right.legend()
+    figure.suptitle(f"Residual network with first weights N(0, {config.explosive_std:g}²)", fontweight="bold")
+    return figure
+
+
+if __name__ == "__main__":
+    kit.launch(main)

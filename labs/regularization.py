@@ -1,0 +1,395 @@
+"""Compare what keeps a network from learning its training images by heart, on 1,000 images and several seeds.
+
+A small convolutional network sees 1,000 labelled images for many epochs, once without help and once with each method:
+L1 (as a penalty and by proximal steps), L2, elastic net, weight decay, dropout, spatial dropout, early stopping, label
+smoothing, batch norm, augmentation, and dropout with augmentation. All methods of a seed have the same images, the same
+first weights and the same number of updates; the test set is whole. Early stopping pays for its validation images out
+of the 1,000.
+Sources: Goodfellow et al. 2016, Deep Learning, chapter 7; Srivastava et al. 2014, JMLR 15; Prechelt 1998.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from statistics import mean, stdev, variance
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from annotated_types import Ge, Interval
+
+import foundations
+import labs.kit as kit
+from foundations.errors import require
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from torch import Generator, Tensor, device, nn
+
+    from foundations.early_stopping import EarlyStopping
+    from foundations.evaluation import Metric
+    from foundations.regularizers import Penalty
+
+    Line = tuple[list[int], list[float]]
+
+topic = "foundations"
+Below1 = Annotated[float, Interval(gt=0, lt=1)]
+CURVES = ("none", "early_stopping", "dropout_and_augmentation")
+"""Whose first seed is shown over the steps."""
+HISTOGRAMS = ("none", "l2", "l1_penalty", "l1_proximal")
+"""Whose weights are shown."""
+LABELS = {"l1_penalty": "L1 penalty", "l1_proximal": "L1, proximal steps", "l2": "L2 penalty"}
+"""What the figures call a method, where it is not by its name."""
+AUGMENTATION = {"degrees": 12.0, "scale": 0.12, "shift": 0.08}
+"""The largest turn, and changes of size and place as shares of an image's side."""
+LOOKED_AT = 1_000
+"""Test images for the curves of what holds none out."""
+
+
+@dataclass(frozen=True)
+class Config(kit.Config):
+    """Settings of the lab."""
+
+    data: str = "mnist"
+    """Data set: a registered name or a folder of 28x28 grey images."""
+    images: kit.Count = 1_000
+    """Labelled images that a network may learn from; each seed draws its own."""
+    test_images: kit.Count = 10_000
+    """Test images, at most, that tell how good a network is."""
+    seeds: Annotated[int, Ge(2)] = 5
+    """Trainings of each method, from which mean and spread come."""
+    epochs: kit.Count = 30
+    """Passes over the images."""
+    batch_size: kit.Count = 100
+    """Images a step."""
+    channels: kit.Count = 8
+    """Width of the first convolution; twice as many in the second."""
+    units: kit.Count = 128
+    """Width of the dense layer."""
+    learning_rate: kit.Rate = 6e-3
+    """Adam's largest step size; it rises for a tenth of the steps and falls to 0."""
+    l1: kit.Rate = 2e-4
+    """Strength of the L1 penalty."""
+    l1_proximal: kit.Rate = 0.1
+    """Strength of L1 by proximal steps: more, since Adam scales the penalty's gradient up and knows nothing of them."""
+    l2: kit.Rate = 5e-3
+    """Strength of the L2 penalty."""
+    weight_decay: kit.Rate = 1.0
+    """Strength of the decoupled weight decay."""
+    dropout: Below1 = 0.5
+    """Probability of dropping a unit of the dense layer."""
+    spatial_dropout: Below1 = 0.1
+    """Probability of dropping a channel after each convolution."""
+    label_smoothing: Below1 = 0.1
+    """Share of the label that is spread over all classes."""
+    held_out: Below1 = 0.2
+    """Share of the images that early stopping keeps for validation."""
+    patience: kit.Count = 8
+    """Validations (one an epoch) without improvement after which it stops."""
+
+    presets: ClassVar[kit.Presets] = {
+        "smoke": {"images": 200, "test_images": 300, "seeds": 2, "epochs": 1, "batch_size": 50, "channels": 4},
+        "full": {"seeds": 10, "epochs": 100, "channels": 16, "units": 256},
+    }
+    useful_threads: ClassVar[int] = 1
+
+
+@dataclass(frozen=True)
+class Method:
+    """What is done against learning by heart; by default nothing."""
+
+    penalty: "Penalty | None" = None
+    proximal: float = 0.0
+    weight_decay: float = 0.0
+    dropout: float = 0.0
+    spatial_dropout: float = 0.0
+    label_smoothing: float = 0.0
+    stops_early: bool = False
+    batch_norm: bool = False
+    augments: bool = False
+
+
+def methods(config: Config) -> dict[str, Method]:
+    """All that is compared, by the name of its phases."""
+    penalties = foundations.regularizers
+    both = penalties.elastic_net_penalty(config.l1 + config.l2, l1_share=config.l1 / (config.l1 + config.l2))
+    return {
+        "none": Method(),
+        "l1_penalty": Method(penalty=penalties.l1_penalty(config.l1)),
+        "l1_proximal": Method(proximal=config.l1_proximal),
+        "l2": Method(penalty=penalties.l2_penalty(config.l2)),
+        "elastic_net": Method(penalty=both),
+        "weight_decay": Method(weight_decay=config.weight_decay),
+        "dropout": Method(dropout=config.dropout),
+        "spatial_dropout": Method(spatial_dropout=config.spatial_dropout),
+        "early_stopping": Method(stops_early=True),
+        "label_smoothing": Method(label_smoothing=config.label_smoothing),
+        "batch_norm": Method(batch_norm=True),
+        "augmentation": Method(augments=True),
+        "dropout_and_augmentation": Method(dropout=config.dropout, augments=True),
+    }
+
+
+@dataclass(frozen=True)
+class Result:
+    """One trained network: shares of right answers, mean test loss in nats, share of weights that are exactly 0."""
+
+    train: float
+    test: float
+    loss: float
+    zeros: float
+
+
+class Trials:
+    """Trains and tests one method at a time; what a seed decides is the same for all methods."""
+
+    def __init__(self, config: Config, run: kit.Run) -> None:
+        self.config, self.run = config, run
+        self.data = run.load_images(config.data)
+        self.held_out = round(config.held_out * config.images)
+        count, side = len(self.data.train_labels), self.data.train_images.shape[1:]
+        require(tuple(side) == (1, 28, 28), "data", config.data, "grey images of 28x28 pixels")
+        require(config.images <= count, "images", config.images, f"at most {count:,}, the training images")
+        kept = config.images - self.held_out
+        require(self.held_out >= 1, "held_out", config.held_out, f"at least 1 of the {config.images:,} images")
+        require(config.batch_size <= kept, "batch_size", config.batch_size, f"at most {kept:,}, what validation leaves")
+        self.test_images = self.data.test_images[: config.test_images].to(run.device)
+        self.test_labels = self.data.test_labels[: config.test_images].to(run.device)
+        self.steps = config.epochs * (config.images // config.batch_size)
+
+    def train(self, name: str, method: Method, seed: int) -> "foundations.SupervisedLearner":
+        """Train one network as the phase `name`_`seed`."""
+        learner, run = self.learner(method, seed, shown=seed == 0 and name in CURVES), self.run
+        weights = foundations.regularizers.weights_to_penalize(learner.network)
+        batch = self.config.batch_size
+        for _, metrics in run.follow(learner, steps=self.steps, examples_per_step=batch, name=f"{name}_{seed}"):
+            if method.proximal:
+                rate = learner.optimizer.param_groups[0]["lr"]
+                foundations.regularizers.soft_threshold_(weights, rate * method.proximal)
+            if seed == 0 and name in CURVES and "validation/loss" in metrics:
+                run.log({"curve/unseen": metrics["validation/loss"]})
+                if not learner.stopped:  # by then the best weights are back
+                    run.log({"curve/training": self.test(learner.network, learner.inputs, learner.targets)[1]})
+        if learner.early_stopping and not learner.stopped:
+            learner.early_stopping.restore(learner.network)
+        return learner
+
+    def learner(self, method: Method, seed: int, *, shown: bool) -> "foundations.SupervisedLearner":
+        """Adam on the seed's images; what early stopping validates on, it does not train on."""
+        config, streams, device = self.config, self.run.streams.child(f"seed_{seed}"), self.run.device
+        chosen = self.chosen(seed)
+        held_out = self.held_out if method.stops_early else 0
+        images, labels = self.data.train_images[chosen].to(device), self.data.train_labels[chosen].to(device)
+        network = build(config, method, len(self.data.class_names), streams, device)
+        groups = foundations.regularizers.decay_groups(network, method.weight_decay)
+        return foundations.SupervisedLearner(
+            network,
+            foundations.AdamW(groups, lr=config.learning_rate, fused=True),
+            partial(foundations.losses.cross_entropy_from_logits, label_smoothing=method.label_smoothing),
+            images[held_out:],
+            labels[held_out:],
+            batch_size=config.batch_size,
+            streams=streams,
+            prepare=augmented if method.augments else lambda images, _: scaled(images),
+            schedule=foundations.schedules.warmup_cosine(self.steps // 10, self.steps),
+            penalty=method.penalty,
+            validation=self.validation(images[:held_out], labels[:held_out], shown),
+            early_stopping=foundations.EarlyStopping(config.patience) if held_out else None,
+        )
+
+    def chosen(self, seed: int) -> "Tensor":
+        """The numbers of the seed's images among all training images."""
+        import torch
+
+        stream = self.run.streams.child(f"seed_{seed}").torch("images")
+        return torch.randperm(len(self.data.train_labels), generator=stream)[: self.config.images]
+
+    def validation(self, images: "Tensor", labels: "Tensor", shown: bool) -> "foundations.Validation | None":
+        """Once an epoch on the images held out; without any, on test images where the curve is shown."""
+        every = (self.config.images - len(labels)) // self.config.batch_size
+        if shown and len(labels) == 0:
+            images, labels = self.test_images[:LOOKED_AT], self.test_labels[:LOOKED_AT]
+        return foundations.Validation(images, labels, every=every, scale=scaled) if len(labels) else None
+
+    def test(self, network: "nn.Module", images: "Tensor", labels: "Tensor") -> tuple[float, float]:
+        """Accuracy and mean loss in nats."""
+        losses = foundations.losses
+        metrics: dict[str, Metric] = {"accuracy": foundations.accuracy, "loss": losses.cross_entropy_from_logits}
+        found = foundations.evaluate(network, images, labels, metrics, scale=scaled)
+        return found["accuracy"], found["loss"]
+
+    def result(self, learner: "foundations.SupervisedLearner") -> Result:
+        """What a trained network knows of its training images and of the test images."""
+        train, _ = self.test(learner.network, learner.inputs, learner.targets)
+        test, loss = self.test(learner.network, self.test_images, self.test_labels)
+        weights = foundations.regularizers.weights_to_penalize(learner.network)
+        zeros = sum(int((weight == 0).sum()) for weight in weights) / sum(weight.numel() for weight in weights)
+        return Result(train, test, loss, zeros)
+
+
+def build(
+    config: Config, method: Method, classes: int, streams: "foundations.Streams", device: "device"
+) -> "nn.Module":
+    """Two convolutions with pooling and two dense layers, what the method asks for in between."""
+    import torch
+    from torch import nn
+
+    first, drop = streams.torch("weights"), streams.torch("masks", device)
+    size, units = config.channels, config.units
+
+    def block(into: int, out: int) -> list[nn.Module]:
+        layers: list[nn.Module] = [foundations.Conv2d(into, out, 5, generator=first)]
+        layers += [foundations.BatchNorm(out)] if method.batch_norm else []
+        layers += [foundations.MaxPool2d(2), foundations.ReLU()]
+        p = method.spatial_dropout
+        return layers + ([foundations.SpatialDropout(p, generator=drop)] if p else [])
+
+    dense = foundations.Linear(2 * size * 4 * 4, units, generator=first)  # 28 -> 24 -> 12 -> 8 -> 4 pixels a side
+    norm = [foundations.BatchNorm(units)] if method.batch_norm else []
+    dropout = [foundations.Dropout(method.dropout, generator=drop)] if method.dropout else []
+    head = foundations.Linear(units, classes, generator=first)
+    parts = [
+        *block(1, size),
+        *block(size, 2 * size),
+        foundations.Flatten(),
+        dense,
+        *norm,
+        foundations.ReLU(),
+        *dropout,
+        head,
+    ]
+    network = nn.Sequential(*parts)
+    return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def scaled(images: "Tensor") -> "Tensor":
+    """Bytes to [0, 1]."""
+    return images / 255
+
+
+def augmented(images: "Tensor", generator: "Generator") -> "Tensor":
+    """Bytes to [0, 1]; each image turned, scaled and shifted in its own way, anew each time."""
+    return foundations.augmentation.random_affine(scaled(images), generator, **AUGMENTATION)
+
+
+def main(config: Config, run: kit.Run) -> None:
+    """Train every method with every seed, then compare."""
+    _ = kit.figures  # its import sets the look of every figure
+    trials, first = Trials(config, run), {}
+    results: dict[str, list[Result]] = {}
+    for name, method in methods(config).items():
+        learners = [trials.train(name, method, seed) for seed in range(config.seeds)]
+        results[name] = [trials.result(learner) for learner in learners]
+        first[name] = learners[0]
+    run.figure("accuracy_and_loss", accuracy_and_loss(results, config))
+    run.figure("weights", weight_histograms({name: widest_layer(first[name].network) for name in HISTOGRAMS}))
+    curves = {name: [run.history(f"{name}_0/curve/{kind}") for kind in ("training", "unseen")] for name in CURVES}
+    run.figure("early_stopping", stopping_curves(curves, first["early_stopping"].early_stopping))
+    run.table("methods", [row(name, each, results["none"]) for name, each in results.items()])
+    run.summary({f"test_accuracy/{name}": mean(result.test for result in each) for name, each in results.items()})
+    points, deviations = gain(results["dropout_and_augmentation"], results["none"])
+    run.summary(
+        {"gain_of_dropout_and_augmentation/points": points, "gain_of_dropout_and_augmentation/deviations": deviations}
+    )
+    run.model("dropout_and_augmentation", first["dropout_and_augmentation"].network, scaled(trials.test_images[:8]))
+
+
+def widest_layer(network: "nn.Module") -> "Tensor":
+    """The largest of the weights."""
+    return max(foundations.regularizers.weights_to_penalize(network), key=lambda weight: weight.numel()).detach()
+
+
+def label(name: str) -> str:
+    """What the figures call a method."""
+    return LABELS.get(name, name.replace("_and_", " + ").replace("_", " "))
+
+
+def gain(results: Sequence[Result], without: Sequence[Result]) -> tuple[float, float]:
+    """How much better than `without` on the test images: in points, and in pooled standard deviations of a seed."""
+    one, other = ([100 * result.test for result in each] for each in (results, without))
+    points = mean(one) - mean(other)
+    pooled = ((variance(one) + variance(other)) / 2) ** 0.5
+    return points, points / pooled if pooled else 0.0
+
+
+def row(name: str, results: Sequence[Result], without: Sequence[Result]) -> dict[str, object]:
+    """A row of the table: shares in %, mean over the seeds ± standard deviation."""
+    points, deviations = gain(results, without)
+    shown: dict[str, object] = {"method": label(name)}
+    for column, values in {
+        "training %": [100 * result.train for result in results],
+        "test %": [100 * result.test for result in results],
+        "gap": [100 * (result.train - result.test) for result in results],
+        "test loss (nats)": [result.loss for result in results],
+    }.items():
+        shown[column] = f"{mean(values):.2f} ± {stdev(values):.2f}"
+    zeros = mean(100 * result.zeros for result in results)
+    return {
+        **shown,
+        "gain": round(points, 2),
+        "gain in deviations": round(deviations, 1),
+        "zero weights %": round(zeros, 1),
+    }
+
+
+def accuracy_and_loss(results: Mapping[str, Sequence[Result]], config: Config) -> "Figure":
+    """Left the gap between training and test accuracy, right the test loss, a line a method, the best on top."""
+    from matplotlib import pyplot as plt
+
+    order = sorted(results, key=lambda name: mean(result.test for result in results[name]))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4.8), sharey=True, width_ratios=(3, 2))
+    train, test, loss = (
+        [[getattr(result, kind) * factor for result in results[name]] for name in order]
+        for kind, factor in (("train", 100), ("test", 100), ("loss", 1))
+    )
+    means = [[mean(values) for values in each] for each in (train, test, loss)]
+    places = range(len(order))
+    left.hlines(places, means[1], means[0], color="0.8", linewidth=5, zorder=1)
+    blue, orange = kit.figures.COLOURS[:2]
+    for axes, kind, colour, marker, name in (
+        (left, 0, orange, "s", "training images"),
+        (left, 1, blue, "o", "test images"),
+        (right, 2, blue, "o", "test images"),
+    ):
+        spread = [stdev(values) for values in (train, test, loss)[kind]]
+        axes.errorbar(means[kind], places, xerr=spread, fmt=marker, color=colour, capsize=3, label=name)
+    left.set_yticks(places, [label(name) for name in order])
+    left.set(xlabel="accuracy (%)", title="accuracy: the grey bar is the generalisation gap")
+    right.set(xlabel="loss (nats)", title="loss on the test images")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    title = f"Learning from {config.images:,} images: mean and standard deviation of {config.seeds} seeds"
+    figure.suptitle(title, fontweight="bold")
+    return figure
+
+
+def weight_histograms(dense: Mapping[str, "Tensor"]) -> "Figure":
+    """The weights of the wide dense layer, a panel a method, on a logarithmic count; exact zeros told in the title."""
+    from matplotlib import pyplot as plt
+
+    figure, panels = plt.subplots(1, len(dense), figsize=(11, 3.2), sharey=True)
+    for axes, (name, weights) in zip(panels, dense.items(), strict=True):
+        zeros = float((weights == 0).double().mean())
+        axes.hist(weights.flatten().cpu(), bins=61, range=(-0.3, 0.3), log=True)
+        axes.set(title=f"{label(name)}\n{zeros:.0%} exactly 0", xlabel="weight")
+    panels[0].set_ylabel("number of weights")
+    figure.suptitle("Weights of the wide dense layer after training (first seed)", fontweight="bold")
+    return figure
+
+
+def stopping_curves(curves: Mapping[str, Sequence["Line"]], stopper: "EarlyStopping | None") -> "Figure":
+    """Loss on training images and on unseen ones, a panel a method; where early stopping went back to is marked."""
+    from matplotlib import pyplot as plt
+
+    figure, panels = plt.subplots(1, len(curves), figsize=(11, 3.6), sharey=True, sharex=True)
+    for axes, (name, (training, unseen)) in zip(panels, curves.items(), strict=True):
+        axes.plot(*unseen, label="unseen images", linewidth=1.8)
+        axes.plot(*training, label="training images", linewidth=1.8)
+        axes.set(title=label(name), xlabel="step", yscale="log")
+        if name == "early_stopping" and stopper and stopper.best_step is not None:
+            axes.axvline(stopper.best_step, color="black", linestyle=":", label="best weights, put back")
+    panels[0].set_ylabel("loss (nats)")
+    figure.suptitle("Learning by heart begins where the curves part (first seed)", fontweight="bold")
+    figure.legend(*panels[1].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return figure
+
+
+if __name__ == "__main__":
+    kit.launch(main)

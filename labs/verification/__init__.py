@@ -1,0 +1,1 @@
+"""`python -m labs verify`: blocks beside independent references, in value and in gradient."""

@@ -1,0 +1,71 @@
+"""What the lab of activations says about slopes, and how it counts silent units."""
+
+import copy
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from foundations.networks.mlp import MLP
+from foundations.streams import Streams
+from labs import activations
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [
+        ("identity", "never", "never"),
+        ("relu", 0.01, "never"),
+        ("leaky_relu", "never", "never"),
+        ("tanh", -2.99, 2.99),  # 1 - tanh^2 = 0.01 at atanh(sqrt 0.99) = 2.993
+        ("sigmoid", -4.58, 4.58),  # s (1 - s) = 0.01 at log((1 + r) / (1 - r)), r = sqrt 0.96
+        ("elu", -4.6, "never"),  # e^z = 0.01 at -4.605
+    ],
+)
+def test_saturation_begins_where_the_slope_falls_to_a_hundredth(name, low, high):
+    row = activations.traits(name)
+    assert row["saturated below"] == low
+    assert row["saturated above"] == high
+
+
+def test_linear_layers_send_the_gradient_back_whole():
+    network = activations.build((20, *[400] * 6, 10), "identity", 1.0, 0.0, Streams(0)).double()
+    back = activations.gradients_back(network, torch.zeros(2, 20, dtype=torch.float64), Streams(0))
+    assert len(back) == 6
+    assert back[-1] == pytest.approx(1)
+    assert back[0] == pytest.approx(1, abs=0.15)
+
+
+def test_a_sigmoid_at_zero_takes_three_quarters_of_the_gradient_at_each_layer():
+    network = activations.build((20, *[400] * 6, 10), "sigmoid", 1.0, 0.0, Streams(0)).double()
+    for parameter in network.parameters():
+        parameter.data.mul_(1e-3)
+    back = activations.gradients_back(network, torch.zeros(2, 20, dtype=torch.float64), Streams(0))
+    assert back[0] ** (1 / 5) == pytest.approx(0.25e-3, rel=0.05)
+
+
+def test_preactivations_are_those_of_every_hidden_layer_and_no_hook_stays(generator):
+    network = MLP((5, 4, 3, 2), generator=generator)
+    x = torch.randn(6, 5, generator=generator)
+    found = activations.preactivations(network, x)
+    assert [tuple(z.shape) for z in found] == [(6, 4), (6, 3)]
+    activations.preactivations(network, x)
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize(("start", "share"), [(-100.0, 1.0), (100.0, 0.0)])
+def test_units_far_below_zero_are_silent(start, share):
+    network = activations.build((5, 4, 4, 2), "relu", 1.0, start, Streams(0))
+    assert activations.silent_share(network, torch.rand(7, 5)) == share
+
+
+def test_a_family_goes_on_exactly_from_its_state(generator):
+    run = SimpleNamespace(device=torch.device("cpu"), streams=Streams(0))
+    config = activations.Config(width=4, batch_size=4, learning_rates=(0.1, 1.0), repeats=2)
+    images, labels = torch.rand(12, 6, generator=generator), torch.arange(12) % 3
+    straight, resumed = (activations.Family(config, "elu", images, labels, run) for _ in range(2))
+    steps = straight.learn()
+    for _ in range(3):
+        next(steps)
+    resumed.load_state_dict(copy.deepcopy(straight.state_dict()))
+    assert next(steps) == next(resumed.learn())

@@ -1,0 +1,49 @@
+"""What the lab of gradients through depth shows, on the digits that every machine has."""
+
+import torch
+
+from foundations.streams import Streams
+from labs.gradient_health import Bench, Case, Config, until_overflow
+from labs.kit.data import load_images
+
+
+class StandIn:
+    """As much of a run as the bench needs."""
+
+    streams = Streams(0)
+    device = torch.device("cpu")
+
+    def load_images(self, spec):
+        return load_images(spec)
+
+
+def bench(**settings):
+    return Bench(Config(data="digits", width=32, batch_size=32, **settings), StandIn())
+
+
+def test_fifty_sigmoids_leave_the_first_layer_next_to_nothing_of_the_gradient():
+    here = bench()
+    assert here.measure(here.build(Case("sigmoid", "Glorot"), 50)).first_to_last < 1e-20
+
+
+def test_he_weights_and_residual_connections_bring_the_gradient_to_the_first_of_fifty_layers():
+    here = bench()
+    for case in (Case("relu", "He"), Case("relu", "normal", "residual")):
+        health = here.measure(here.build(case, 50))
+        assert 1e-2 < health.first_to_last < 1e3
+        assert health.gradients[0] > 1e-3
+
+
+def test_the_exploding_network_overflows_without_clipping_and_not_with_it():
+    here = bench(explosive_std=0.1)
+    assert len(until_overflow(here.learner(Case("relu", "normal", "residual", 0.1)), 20)) < 20
+    assert len(until_overflow(here.learner(Case("relu", "normal", "residual", 0.1, clip_norm=1.0)), 20)) == 20
+
+
+def test_measuring_leaves_the_network_as_it_is():
+    here = bench()
+    network = here.build(Case("relu", "He", "batch norm"), 5)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    here.measure(network)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+    assert all(parameter.grad is None for parameter in network.parameters())

@@ -1,0 +1,36 @@
+"""The problems that the lab sets, and what its models make of them."""
+
+import pytest
+import torch
+
+from foundations.streams import Streams
+from labs.perceptron import PROBLEMS, Config, accuracy, make_problem, train_pair
+
+
+class Unwatched:
+    """A run of which nobody asks anything but its streams and its device."""
+
+    streams, device = Streams(0), torch.device("cpu")
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_training_and_test_points_are_drawn_apart(name):
+    problem = make_problem(name, Config(points=20), Streams(0))
+    assert problem.inputs.shape == problem.test_inputs.shape == (80, 2)
+    assert not torch.equal(problem.inputs, problem.test_inputs)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("model", ["perceptron", "logistic"])
+def test_one_neuron_fails_xor(model, seed):
+    pair = train_pair("xor", model, seed, Config(steps=300), Unwatched())
+    assert accuracy(pair.problem, pair.own) <= 0.75
+    assert accuracy(pair.problem, pair.peer) <= 0.75
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("name", ["xor", "moons"])
+def test_a_hidden_layer_solves_what_one_neuron_cannot(name, seed):
+    pair = train_pair(name, "mlp", seed, Config(), Unwatched())
+    assert accuracy(pair.problem, pair.own) >= 0.99
