@@ -210,6 +210,6 @@ def test_a_phase_may_be_followed_once(place):
 
     lab = load(str(TOY))
     run = Run(lab, lab.config_type())
-    run._facts["phases"].add("training")
+    run._facts["phases"].append("training")
     with pytest.raises(InputError, match="name='training': must be one word, another for each phase"):
         next(run.follow(None, steps=3))
