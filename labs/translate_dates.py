@@ -333,8 +333,8 @@ def draw_learning(run: kit.Run, config: Config) -> "Figure":
         middle.plot(*run.history(f"exact/{kind}"), line, marker="o", markersize=3, label=label)
     for language in PLACES:
         rights.plot(*run.history(f"exact/{language}"), marker="o", markersize=3, label=language)
-    for axes, which in ((middle, "two ways of decoding"), (rights, "by language (greedy)")):
-        axes.set(title=f"Unseen dates without a mistake: {which}", xlabel="update", ylabel="right answers (%)")
+    for axes, title in ((middle, "Two ways of decoding"), (rights, "Greedy decoding, by language")):
+        axes.set(title=title, xlabel="update", ylabel="unseen dates without a mistake (%)")
         axes.set(xlim=(0, None), ylim=(-3, 103))
     left.legend()
     middle.legend(loc="lower right")
