@@ -78,6 +78,7 @@ class Config(kit.Config):
 
     presets: ClassVar[kit.Presets] = {
         "smoke": {
+            "threads": 1,
             "widths": (0.5,),
             "steps": 5,
             "depths": (8, 20),

@@ -58,7 +58,7 @@ class Config(kit.Config):
     """Seconds that each figure takes, about; more is steadier."""
 
     presets: ClassVar[kit.Presets] = {
-        "smoke": {"largest": 256, "batch_size": 8, "measure_seconds": 0.02},
+        "smoke": {"threads": 1, "largest": 256, "batch_size": 8, "measure_seconds": 0.02},
         "full": {"largest": 8192, "measure_seconds": 1.0},
     }
     useful_threads: ClassVar[int] = 256

@@ -37,7 +37,7 @@ class Config(kit.Config):
     noise: kit.Share = 0.2
     """Largest standard deviation of the noise on half of the training images, so that the judge reads through it."""
 
-    presets: ClassVar[kit.Presets] = {"smoke": {"data": "digits", "epochs": 1}, "full": {"epochs": 20}}
+    presets: ClassVar[kit.Presets] = {"smoke": {"threads": 1, "data": "digits", "epochs": 1}, "full": {"epochs": 20}}
     useful_threads: ClassVar[int] = 2
 
 

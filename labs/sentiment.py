@@ -309,8 +309,7 @@ def draw_confusion(name: str, said: Answers, counts: Answers, data: "SentenceDat
         axes.set(title=f"{reader}: {100 * float(each.right.float().mean()):.1f} % right", xlabel="says", ylabel="is")
     table = confusion_matrix(said.right, counts.right, labels=(True, False))
     ConfusionMatrixDisplay(table, display_labels=("right", "wrong")).plot(ax=panels[2], **style)
-    one_right = 100 * float((said.right | counts.right).float().mean())
-    panels[2].set(title=f"At least one right: {one_right:.1f} %", xlabel=YARDSTICK, ylabel=name)
+    panels[2].set(title="Who is right", xlabel=YARDSTICK, ylabel=name)
     for axes in panels:
         axes.grid(visible=False)
         axes.tick_params(axis="y", rotation=90)
@@ -328,17 +327,17 @@ def draw_attention(name: str, network: "SentenceClassifier", said: Answers, fold
     for line, each in enumerate(examples):
         number, answer = int(said.numbers[each]), int(said.probabilities[each].argmax())
         truth = f"{fold.data.class_names[int(said.labels[each])]}, says {fold.data.class_names[answer]}"
-        mark = "" if bool(said.right[each]) else ", wrong"
-        verdict = f"{truth} ({100 * float(said.probabilities.amax(dim=1)[each]):.0f} %){mark}"
+        sure = 100 * float(said.probabilities[each, answer])
+        verdict = f"{truth} ({sure:.0f} %)" + ("" if bool(said.right[each]) else ", wrong")
         axes.text(0, 2 * line - 0.85, verdict, fontsize=9, fontweight="bold", va="center")
         weights, words, at = network.attention(fold.row(number))[0].tolist(), fold.words(number), 0
         for word, weight in zip(words, weights, strict=True):
             times = weight * len(words)
             style = {"facecolor": shades.to_rgba(times), "edgecolor": "none", "pad": 1.2}
-            ink = "white" if times > 2.8 else "black"
-            axes.text(at, 2 * line, word, family="monospace", fontsize=9.5, color=ink, va="center", bbox=style)
+            look = {"color": "white" if times > 2.8 else "black", "family": "monospace", "fontsize": 9.5}
+            axes.text(at, 2 * line, word, va="center", bbox=style, **look)
             at += len(word) + 1
-    axes.set(xlim=(-1, LINE + 12), ylim=(2 * len(examples) - 1, -1.6))
+    axes.set(xlim=(-1, LINE), ylim=(2 * len(examples) - 1, -1.6))
     axes.axis("off")
     axes.set_title(f"{name}: the words it weighs, in the surest right and wrong answers to test sentences", loc="left")
     label = "weight of the word\n(1: mean of its sentence)"
@@ -385,10 +384,9 @@ def draw_reading(name: str, network: "SentenceClassifier", fold: Fold) -> "Figur
     rows = torch.stack(list(found.values())).cpu()
     means = rows.mean(dim=1, keepdim=True)
     figure, (above, below) = plt.subplots(2, 1, figsize=(9, 4.8), height_ratios=(1.6, 1), sharex=True)
-    above.axhline(50, color="black", linewidth=0.8)
     above.plot(100 * verdicts[:, -1], marker="o", color=kit.figures.COLOURS[0])
     above.set(ylim=(-3, 103), ylabel=f"says {fold.data.class_names[-1]} (%)")
-    above.set_title(f"{name}: its verdict if the sentence ended here, and its gates", loc="left")
+    above.set_title(f"{name}: its verdict if the sentence ended here, with {', '.join(found)}", loc="left")
     largest = float((rows - means).abs().max())
     shown = below.imshow(rows - means, cmap="RdBu_r", aspect="auto", vmin=-largest, vmax=largest)
     below.set_xticks(range(len(words)), words, rotation=45, ha="right")

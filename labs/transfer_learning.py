@@ -2,8 +2,8 @@
 
 A LeNet-5 learns one task with many labels. The new task has 10 to 1,000: a network learns it from scratch, or the first
 network gets a new head, and learns on in the head alone, in its last blocks too, or in all of it, the first blocks the
-slowest. The run shows how good each way is for each number of labels, which weights moved how far, and how far apart
-the trained body puts digits that it has never seen.
+slowest. The run shows how good each way is for each number of labels, which weights moved how far, and how general
+the features of each block are: the last blocks of a body belong to its task.
 Sources: Yosinski et al. 2014, arXiv:1411.1792; Howard & Ruder 2018, arXiv:1801.06146 (a learning rate for each block).
 """
 
@@ -20,11 +20,11 @@ import labs.kit as kit
 from foundations.errors import require
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from torch import Tensor, nn
+    from torch import Generator, Tensor, nn
 
     from foundations.learner import Metrics
+    from foundations.training import Prepare
     from labs.kit.data import ImageData
 
 topic = "foundations"
@@ -36,6 +36,8 @@ RATES = {"scratch": 3e-3, "head": 1e-2}
 """AdamW's largest step size; where a body learns on, RATE_OF_HEAD in the head."""
 RATE_OF_HEAD = 3e-3
 SOURCE_BATCH, BATCH = 64, 32
+NEIGHBOURS = 1_000
+"""Test images among which neighbours are sought."""
 
 
 @dataclass(frozen=True)
@@ -46,22 +48,31 @@ class Config(kit.Config):
     """Data set to learn from first: a registered name or a folder of 28x28 grey images."""
     labels: tuple[kit.Count, ...] = (10, 30, 100, 300, 1_000)
     """Labelled images of the new task, the same number of each class."""
-    seeds: Annotated[int, Ge(2)] = 3
+    seeds: Annotated[int, Ge(2)] = 5
     """Trainings for each way and number of labels, each with its own images of the new task."""
     last_blocks: Annotated[int, Interval(ge=1, lt=BLOCKS)] = 2
     """Blocks of the body that learn on, in the way between the head alone and all."""
     source_images: kit.Count = 12_000
     """Images of the first task at most."""
-    source_epochs: kit.Count = 3
-    """Passes over them."""
+    source_epochs: kit.Count = 6
+    """Passes over them, each time turned, scaled and shifted a little."""
     steps: kit.Count = 150
     """Updates on the new task."""
+    augment: bool = False
+    """Turn, scale and shift the images of the new task too, in every way: worth much where labels are few."""
     test_images: kit.Count = 2_000
     """Test images of the new task at most."""
 
     presets: ClassVar[kit.Presets] = {
-        "smoke": {"labels": (10, 30), "seeds": 2, "source_images": 600, "steps": 20, "test_images": 300},
-        "full": {"seeds": 10, "source_images": 60_000, "source_epochs": 5, "steps": 400, "test_images": 10_000},
+        "smoke": {
+            "labels": (10, 30),
+            "seeds": 2,
+            "source_images": 600,
+            "source_epochs": 3,
+            "steps": 20,
+            "test_images": 300,
+        },
+        "full": {"seeds": 10, "source_images": 60_000, "source_epochs": 10, "steps": 400, "test_images": 10_000},
     }
 
 
@@ -85,9 +96,9 @@ class Task:
 
     title: str
     classes: tuple[int, int]
-    names: tuple[str, ...]
     source: Part
     target: Part
+    source_test: Part
     test: Part
 
 
@@ -105,7 +116,7 @@ def main(config: Config, run: kit.Run) -> None:
         run.summary({f"{name}/{way}_{labels}": mean(trials.accuracies(way, labels))
                      for labels in trials.counts for way in trials.ways})  # fmt: skip
     run.figure("accuracy", draw_accuracy(found))
-    run.figure("unseen_classes", draw_unseen(tasks["new_classes"], pretrained["new_classes"], run))
+    run.figure("generality", draw_generality(tasks["new_classes"], pretrained["new_classes"], run))
     run.figure("movement", draw_movement(found["new_classes"]))
     example = tasks["new_classes"].test.images[:8] / 255
     run.model("pretrained", pretrained["new_classes"].eval(), example)
@@ -117,24 +128,24 @@ def make_tasks(config: Config, run: kit.Run) -> dict[str, Task]:
     shape, count = tuple(data.train_images.shape[1:]), len(data.class_names)
     require(shape == (1, 28, 28), "data", config.data, "grey images of 28x28 pixels")
     require(count >= 4, "data", config.data, f"images of at least 4 classes, to be cut into halves; it has {count}")
-    half, most = count // 2, config.source_images
-    first, second = range(half), range(half, count)
-    names = f"{data.class_names[0]}-{data.class_names[half - 1]}", f"{data.class_names[half]}-{data.class_names[-1]}"
-    source = Part.of(data.train_images, data.train_labels, first, most, run)
-    tasks = {"new_classes": task(f"{names[0]} to {names[1]}", source, half, data, second, config, run)}
-    if data.name != "digits":
-        digits = run.load_images("digits")
-        source = Part.of(data.train_images, data.train_labels, range(count), most, run)
-        title = f"{data.name} to another scanner's digits"
-        tasks["new_scanner"] = task(title, source, count, digits, range(10), config, run)
-    return tasks
+    half, digits = count // 2, run.load_images("digits")
+    cuts = {"new_classes": (data, range(half), range(half, count))}
+    if data.name != digits.name:
+        cuts["new_scanner"] = (digits, range(count), range(len(digits.class_names)))
+    return {name: task(data, *cut, config, run) for name, cut in cuts.items()}
 
 
-def task(title: str, source: Part, classes: int, new: "ImageData", chosen: range, config: Config, run: kit.Run) -> Task:
-    """After `source` the `chosen` classes of the data `new`."""
-    target = Part.of(new.train_images, new.train_labels, chosen, len(new.train_labels), run)
-    test = Part.of(new.test_images, new.test_labels, chosen, config.test_images, run)
-    return Task(title, (classes, len(chosen)), new.class_names[chosen.start : chosen.stop], source, target, test)
+def task(data: "ImageData", new: "ImageData", first: range, then: range, config: Config, run: kit.Run) -> Task:
+    """The classes `first` of the data, and after them the classes `then` of the data `new`."""
+    source = Part.of(data.train_images, data.train_labels, first, config.source_images, run)
+    source_test = Part.of(data.test_images, data.test_labels, first, config.test_images, run)
+    target = Part.of(new.train_images, new.train_labels, then, len(new.train_labels), run)
+    test = Part.of(new.test_images, new.test_labels, then, config.test_images, run)
+    names = [
+        f"{each.class_names[kept[0]]} to {each.class_names[kept[-1]]}" for each, kept in ((data, first), (new, then))
+    ]
+    title = f"{data.name}, {names[0]}, then {'' if new is data else new.name + ', '}{names[1]}"
+    return Task(title, (len(first), len(then)), source, target, source_test, test)
 
 
 def scaled(batch: "Tensor", *_: Any) -> "Tensor":
@@ -142,13 +153,25 @@ def scaled(batch: "Tensor", *_: Any) -> "Tensor":
     return batch / 255
 
 
+def varied(batch: "Tensor", generator: "Generator") -> "Tensor":
+    """Bytes to [0, 1], each image turned, scaled and shifted in its own way."""
+    return foundations.augmentation.random_affine(scaled(batch), generator, degrees=15, scale=0.15, shift=0.1)
+
+
 def learner(
-    network: "nn.Module", groups: Any, part: Part, batch_size: int, steps: int, streams: "foundations.Streams"
+    network: "nn.Module",
+    groups: Any,
+    part: Part,
+    batch_size: int,
+    steps: int,
+    prepare: "Prepare",
+    streams: "foundations.Streams",
 ) -> "foundations.SupervisedLearner":
     """AdamW whose rate rises for a tenth of the steps and falls to 0."""
+    batch_size = min(batch_size, len(part.labels))
     return foundations.SupervisedLearner(
         network, foundations.AdamW(groups, fused=True), foundations.losses.cross_entropy_from_logits,
-        part.images, part.labels, batch_size=batch_size, streams=streams, prepare=scaled,
+        part.images, part.labels, batch_size=batch_size, streams=streams, prepare=prepare,
         schedule=foundations.schedules.warmup_cosine(steps // 10, steps),
     )  # fmt: skip
 
@@ -167,7 +190,7 @@ def pretrain(name: str, task: Task, config: Config, run: kit.Run) -> "nn.Module"
     steps = config.source_epochs * (len(task.source.labels) // batch)
     network = lenet(task.classes[0], streams, task.source)
     groups = [{"params": list(network.parameters()), "lr": RATES["scratch"]}]
-    training = learner(network, groups, task.source, batch, steps, streams)
+    training = learner(network, groups, task.source, batch, steps, varied, streams)
     for _ in run.follow(training, steps=steps, examples_per_step=batch, name=name):
         pass
     return network
@@ -204,8 +227,8 @@ class Trials:
         network, groups = self.begin(way, streams)
         before = {name: [each.detach().clone() for each in block.parameters()] for name, block in _blocks(network)}
         part = self.few(labels, streams)
-        steps = self.config.steps
-        training = learner(network, groups, part, min(BATCH, len(part.labels)), steps, streams)
+        steps, prepare = self.config.steps, varied if self.config.augment else scaled
+        training = learner(network, groups, part, BATCH, steps, prepare, streams)
         for _ in zip(range(steps), training.learn(), strict=False):
             pass
         test = self.task.test
@@ -267,7 +290,7 @@ def _blocks(network: "nn.Module") -> "list[tuple[str, nn.Module]]":
 
 
 def _moved(before: "Sequence[Tensor]", after: "Sequence[Tensor]") -> float:
-    steps = sum(float((new - old).square().sum()) for new, old in zip(after, before, strict=True))
+    steps = sum(float((new.detach() - old).square().sum()) for new, old in zip(after, before, strict=True))
     return float((steps / sum(float(old.square().sum()) for old in before)) ** 0.5)
 
 
@@ -298,42 +321,40 @@ def draw_accuracy(found: Mapping[str, Trials]) -> "Figure":
     return figure
 
 
-def draw_unseen(task: Task, pretrained: "nn.Module", run: kit.Run) -> "Figure":
-    """The new classes, before a single label of theirs, in the features of an untrained and of the trained body."""
-    kit.figures.COLOURS  # noqa: B018  the project's style comes with them
+def draw_generality(task: Task, pretrained: "nn.Module", run: kit.Run) -> "Figure":
+    """How well the nearest neighbour tells classes, by the features of each block: seen ones and new ones."""
+    colours = kit.figures.COLOURS  # the project's style comes with them
     from matplotlib import pyplot as plt
 
-    images = task.test.images[:800]
-    bodies = {"untrained body": lenet(2, run.streams, task.test), "trained on the other classes": pretrained}
-    figure, panels = plt.subplots(1, 2, figsize=(10.5, 4.8))
-    for axes, (title, network) in zip(panels, bodies.items(), strict=True):
-        features = foundations.predict(network.body, images, scale=scaled).cpu()  # type: ignore[arg-type]
-        share = _nearest_right(features, task.test.labels[:800].cpu())
-        _scatter(axes, features, task.test.labels[:800].cpu(), task.names)
-        axes.set_title(f"{title}: the nearest neighbour is\nof the same class for {100 * share:.0f} % of the images")
-    handles, names = panels[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=len(names), title="class, never shown so far")
+    places = ["pixels", *(name for name, _ in _blocks(pretrained))]
+    untrained = lenet(task.classes[0], run.streams, task.test)
+    figure, axes = plt.subplots(figsize=(8, 4.4))
+    for title, part, colour in (("first task", task.source_test, colours[0]), ("new task", task.test, colours[1])):
+        for body, network, style in (("trained on the first task", pretrained, "o-"), ("untrained", untrained, "s--")):
+            found = [100 * share for share in nearest_neighbours(network, part)]
+            run.summary({f"nearest_neighbour/{title}, {body}, {place}".replace(" ", "_").replace(",", ""): share / 100
+                         for place, share in zip(places, found, strict=True)})  # fmt: skip
+            axes.plot(found, style, color=colour, label=f"classes of the {title}, body {body}")
+    axes.set_xticks(range(len(places)), places)
+    axes.set(xlabel="features of this block", ylabel="nearest neighbour is of the same class (%)")
+    axes.set_title("What each block makes of classes that it was trained on, and of new ones")
+    axes.legend(fontsize=9)
     return figure
 
 
-def _nearest_right(features: "Tensor", labels: "Tensor") -> float:
+def nearest_neighbours(network: "nn.Module", part: Part) -> list[float]:
+    """The share of images whose nearest neighbour is of their class: by their pixels, and behind each block."""
     import torch
 
-    distances = torch.cdist(features, features).fill_diagonal_(torch.inf)
-    return float((labels[distances.argmin(dim=1)] == labels).float().mean())
-
-
-def _scatter(axes: "Axes", features: "Tensor", labels: "Tensor", names: Sequence[str]) -> None:
-    from sklearn.decomposition import PCA
-
-    at = PCA(2, svd_solver="full").fit_transform(features.numpy())
-    for each, name in enumerate(names):
-        colour, marker = kit.figures.COLOURS[each % len(kit.figures.COLOURS)], "osD^vP*"[each % 7]
-        chosen = (labels == each).numpy()
-        axes.scatter(
-            at[chosen, 0], at[chosen, 1], s=12, color=colour, marker=marker, alpha=0.6, linewidths=0, label=name
-        )
-    axes.set(xlabel="first principal component", ylabel="second principal component", xticks=[], yticks=[])
+    x, labels = scaled(part.images[:NEIGHBOURS]), part.labels[:NEIGHBOURS]
+    starts, shares = dict(_blocks(network)), []
+    with torch.no_grad():
+        for name, layer in [*network.body.named_children(), ("end", None)]:  # type: ignore[union-attr]
+            if name in starts or layer is None:
+                distances = torch.cdist(x.flatten(1), x.flatten(1)).fill_diagonal_(torch.inf)
+                shares.append(float((labels[distances.argmin(dim=1)] == labels).float().mean()))
+            x = x if layer is None else layer(x)
+    return shares
 
 
 def draw_movement(trials: Trials) -> "Figure":
