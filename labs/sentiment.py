@@ -280,16 +280,16 @@ def draw_accuracy(answers: Mapping[str, Answers], data: "SentenceData") -> "Figu
         shares = said.shares()
         left.plot([place] * len(shares), shares, "o", color=colour, alpha=0.5, markersize=5)
         left.hlines(mean(shares), place - 0.3, place + 0.3, color=colour, linewidth=2.5)
-        left.annotate(f"{mean(shares):.1f}", (place, mean(shares)), (0, 3), textcoords="offset points", color=colour)
+        left.text(place + 0.32, mean(shares), f"{mean(shares):.1f}", va="center", fontsize=9, color=colour)
         parts = [said.right[bins[said.numbers] == each].double() for each in range(len(labels))]
         means = [100 * float(part.mean()) for part in parts]
-        errors = [100 * float(part.std(correction=0)) / max(1, len(part)) ** 0.5 for part in parts]
+        errors = [(p * (100 - p) / max(1, len(part))) ** 0.5 for p, part in zip(means, parts, strict=True)]
         at = [each + 0.08 * (place - (len(answers) - 1) / 2) for each in range(len(labels))]
         style = {"color": colour, "marker": "o", "linestyle": "-", "capsize": 3}
         right.errorbar(at, means, errors, label=name, **style)
     left.axhline(PUBLISHED, color="black", linestyle=":", linewidth=1, label=f"CNN of Kim 2014, {PUBLISHED} %")
     left.set_xticks(range(len(answers)), [name.replace(" ", "\n") for name in answers])
-    left.set(title="Each fold, and the mean", ylabel="right answers (%)", xlim=(-0.6, len(answers) - 0.4))
+    left.set(title="Each fold, and the mean", ylabel="right answers (%)", xlim=(-0.6, len(answers) - 0.2))
     right.set_xticks(range(len(labels)), labels)
     right.set(title="By length of the sentence", xlabel="words", ylabel="right answers (%, ± standard error)")
     _ = left.legend(fontsize=8), right.legend(fontsize=8)
@@ -334,14 +334,13 @@ def draw_attention(name: str, network: "SentenceClassifier", said: Answers, fold
         for word, weight in zip(words, weights, strict=True):
             times = weight * len(words)
             style = {"facecolor": shades.to_rgba(times), "edgecolor": "none", "pad": 1.2}
-            look = {"color": "white" if times > 2.8 else "black", "family": "monospace", "fontsize": 9.5}
-            axes.text(at, 2 * line, word, va="center", bbox=style, **look)
+            ink = "white" if times > 2.8 else "black"
+            axes.text(at, 2 * line, word, family="monospace", fontsize=9.5, color=ink, va="center", bbox=style)
             at += len(word) + 1
     axes.set(xlim=(-1, LINE), ylim=(2 * len(examples) - 1, -1.6))
     axes.axis("off")
     axes.set_title(f"{name}: the words it weighs, in the surest right and wrong answers to test sentences", loc="left")
-    label = "weight of the word\n(1: mean of its sentence)"
-    figure.colorbar(shades, ax=axes, shrink=0.7, pad=0.01, extend="max", label=label)
+    figure.colorbar(shades, ax=axes, shrink=0.7, pad=0.01, extend="max", label="weight (1: mean of the sentence)")
     return figure
 
 
@@ -350,8 +349,8 @@ def surest_of_each_class(said: Answers, fold: Fold) -> list[int]:
     order = said.probabilities.amax(dim=1)[: len(fold.test)].argsort(descending=True).tolist()
     order = [each for each in order if LINE // 3 <= len(fold.data.sentences[int(said.numbers[each])]) <= LINE - 10]
     kinds = [(label, right) for label in range(len(fold.data.class_names)) for right in (True, False)]
-    of_kind = [[each for each in order if (int(said.labels[each]), bool(said.right[each])) == kind] for kind in kinds]
-    return [each for found in of_kind for each in found[:2]]
+    fit = [[each for each in order if (int(said.labels[each]), bool(said.right[each])) == kind] for kind in kinds]
+    return [each for found in fit for each in found[:2]]
 
 
 def a_turn(network: "SentenceClassifier", fold: Fold) -> tuple[int, "Tensor"]:
@@ -380,15 +379,15 @@ def draw_reading(name: str, network: "SentenceClassifier", fold: Fold) -> "Figur
         vectors = network.embedding(row).detach()
         found = {f"{gate} gate": opened[0].mean(dim=1) for gate, opened in gates(network.encoder, vectors).items()}
     else:
-        found = {"weight": network.attention(row)[0]}
+        found = {"attention": network.attention(row)[0]}
     rows = torch.stack(list(found.values())).cpu()
     means = rows.mean(dim=1, keepdim=True)
     figure, (above, below) = plt.subplots(2, 1, figsize=(9, 4.8), height_ratios=(1.6, 1), sharex=True)
-    above.plot(100 * verdicts[:, -1], marker="o", color=kit.figures.COLOURS[0])
+    above.plot(100 * verdicts[:, -1].numpy(), marker="o", color=kit.figures.COLOURS[0])
     above.set(ylim=(-3, 103), ylabel=f"says {fold.data.class_names[-1]} (%)")
     above.set_title(f"{name}: its verdict if the sentence ended here, with {', '.join(found)}", loc="left")
     largest = float((rows - means).abs().max())
-    shown = below.imshow(rows - means, cmap="RdBu_r", aspect="auto", vmin=-largest, vmax=largest)
+    shown = below.imshow((rows - means).numpy(), cmap="RdBu_r", aspect="auto", vmin=-largest, vmax=largest)
     below.set_xticks(range(len(words)), words, rotation=45, ha="right")
     below.set_yticks(range(len(found)), [f"{key}\nmean {float(at):.2f}" for key, at in zip(found, means, strict=True)])
     below.grid(visible=False)

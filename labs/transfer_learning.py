@@ -271,7 +271,10 @@ class Trials:
         for labels in self.counts:
             found = {way: [100 * each for each in self.accuracies(way, labels)] for way in self.ways}
             shown = {label(way): f"{mean(each):.1f} ± {stdev(each):.1f}" for way, each in found.items()}
-            rows.append({"labels": f"{labels:,}"} | shown)
+            last = list(self.ways)[2]
+            gains = [one - other for one, other in zip(found[last], found["scratch"], strict=True)]
+            gain = {f"{label(last)}, gain in points": f"{mean(gains):+.1f} ± {stdev(gains):.1f}"}
+            rows.append({"labels": f"{labels:,}"} | shown | gain)
         return rows
 
     def state_dict(self) -> dict[str, Any]:
@@ -327,18 +330,19 @@ def draw_generality(task: Task, pretrained: "nn.Module", run: kit.Run) -> "Figur
     from matplotlib import pyplot as plt
 
     places = ["pixels", *(name for name, _ in _blocks(pretrained))]
-    untrained = lenet(task.classes[0], run.streams, task.test)
+    untrained, rows = lenet(task.classes[0], run.streams, task.test), []
     figure, axes = plt.subplots(figsize=(8, 4.4))
     for title, part, colour in (("first task", task.source_test, colours[0]), ("new task", task.test, colours[1])):
         for body, network, style in (("trained on the first task", pretrained, "o-"), ("untrained", untrained, "s--")):
             found = [100 * share for share in nearest_neighbours(network, part)]
-            run.summary({f"nearest_neighbour/{title}, {body}, {place}".replace(" ", "_").replace(",", ""): share / 100
-                         for place, share in zip(places, found, strict=True)})  # fmt: skip
+            shown = {place: f"{share:.1f}" for place, share in zip(places, found, strict=True)}
+            rows.append({"classes of the": title, "body": body} | shown)
             axes.plot(found, style, color=colour, label=f"classes of the {title}, body {body}")
     axes.set_xticks(range(len(places)), places)
     axes.set(xlabel="features of this block", ylabel="nearest neighbour is of the same class (%)")
     axes.set_title("What each block makes of classes that it was trained on, and of new ones")
     axes.legend(fontsize=9)
+    run.table("nearest_neighbour_is_of_the_same_class_in_percent", rows)
     return figure
 
 

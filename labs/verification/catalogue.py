@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from typing import TypeVar
 
 from foundations.errors import InputError
-from labs.verification import activations, layers, learning, mathematics, networks, optimization, scratch
+from labs.verification import activations, layers, learning, mathematics, networks, optimization, scratch, sequences
 from labs.verification.twin import Count, Twin
 
 Entry = TypeVar("Entry", bound=Twin | Count)
@@ -25,6 +25,7 @@ def twins() -> list[Twin]:
         *layers.pooling_twins(),
         *layers.normalisation_twins(),
         *layers.initializer_twins(),
+        *sequences.sequence_twins(),
         *scratch.scratch_twins(),
         *optimization.optimizer_twins(),
         *optimization.schedule_twins(),
