@@ -118,6 +118,15 @@ SHAKESPEARE = DataSet(
     ),
 )
 
+TOPICS = DataSet(
+    name="topics",
+    kind="text",
+    summary="the help topics that come with Python",
+    licence="Python Software Foundation License 2",
+    citation="Python Software Foundation: pydoc_data.topics",
+    files=(),
+)
+
 SENTIMENT = DataSet(
     name="sentiment",
     kind="text",
@@ -130,7 +139,9 @@ SENTIMENT = DataSet(
     ),
 )
 
-DATA_SETS: dict[str, DataSet] = {entry.name: entry for entry in (MNIST, DIGITS, HOUSING, SHAKESPEARE, SENTIMENT)}
+DATA_SETS: dict[str, DataSet] = {
+    entry.name: entry for entry in (MNIST, DIGITS, HOUSING, SHAKESPEARE, TOPICS, SENTIMENT)
+}
 
 
 def find_data_set(name: str) -> DataSet:

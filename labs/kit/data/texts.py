@@ -11,18 +11,10 @@ from torch import Tensor
 
 from foundations.errors import InputError
 from labs.kit.data.content import DamageError, read_bytes, unpack
-from labs.kit.data.registry import SENTIMENT, SHAKESPEARE, DataSet
+from labs.kit.data.registry import SENTIMENT, SHAKESPEARE, TOPICS
 from labs.kit.data.store import MissingDataError, read_data_set
 
 EMBEDDED = "embedded"
-TOPICS = DataSet(
-    name="topics",
-    kind="text",
-    summary="the help topics that come with Python",
-    licence="Python Software Foundation License 2",
-    citation="Python Software Foundation: pydoc_data.topics",
-    files=(),
-)
 TEXTS = (SHAKESPEARE.name, TOPICS.name)
 SENTENCES = (SENTIMENT.name,)
 CLASS_OF_SUFFIX = {".neg": "negative", ".pos": "positive"}
