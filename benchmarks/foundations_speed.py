@@ -1,34 +1,20 @@
 """The blocks of `foundations` beside torch's own: forward and backward, optimizers, whole training steps, feeding.
 
-Ours and torch's take turns of a few milliseconds (A B B A ...) in one process with one thread; a figure is the median
-over the rounds of the ratio of the two, so that a change in the machine's mood touches both; on the CPU it is the ratio
-of processor times, so that a busy neighbour counts less. A ratio of times above its limit, or one of images/s below it,
-is a miss. Run it on an otherwise idle machine:
+How it is measured: `pairs.py`. Run it on an otherwise idle machine:
 
     python benchmarks/foundations_speed.py                  # about two minutes
     python benchmarks/foundations_speed.py --device cuda
     python benchmarks/foundations_speed.py --only Adam LeNet-5 --check
 """
 
-import argparse
-import gc
-import json
-import os
-import platform
-import statistics
 import sys
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from pairs import BLOCK, MakePairs, Pair, main
 from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
@@ -36,39 +22,9 @@ from torch.utils.data import DataLoader, Dataset
 import foundations
 from foundations.streams import Streams
 
-RESULTS = Path(__file__).parent / "results"
-BLOCK, FOREACH, FUSED, FEED = 1.05, 0.95, 1.05, 1.5
-"""Limits: times of blocks, of optimizers, of fused ones, at most; images/s by the learner's feed, at least."""
+FOREACH, FUSED, FEED = 0.95, 1.05, 1.5
+"""Limits: times of optimizers, of fused ones, at most; images/s by the learner's feed, at least."""
 BATCH = 64
-
-
-@dataclass(frozen=True)
-class Pair:
-    """What is compared: one step of ours, one of torch's; the ratio of their times must be `limit` at most.
-
-    `least` turns it round: the ratio of their speeds must be that at least.
-    """
-
-    name: str
-    kind: str
-    ours: Callable[[], Any]
-    torchs: Callable[[], Any]
-    limit: float
-    least: bool = False
-
-
-@dataclass(frozen=True)
-class Figure:
-    """The median of the rounds' ratios with its quartiles, and what one step of torch's takes (microseconds)."""
-
-    name: str
-    kind: str
-    ratio: float
-    quartiles: tuple[float, float]
-    limit: float
-    least: bool
-    torch_microseconds: float
-    passes: bool
 
 
 def forward_and_backward(layer: nn.Module, x: Tensor) -> Callable[[], None]:
@@ -255,106 +211,7 @@ def item_by_item(network: nn.Module, loader: DataLoader[Any], device: torch.devi
             yield
 
 
-def seconds(step: Callable[[], Any], count: int, device: torch.device) -> float:
-    """What `count` steps take: processor time on the CPU, where one thread does all, and else wall time."""
-
-    def now() -> float:
-        if device.type == "cpu":
-            return time.process_time()
-        torch.cuda.synchronize()
-        return time.perf_counter()
-
-    start = now()
-    for _ in range(count):
-        step()
-    return now() - start
-
-
-def measure(pair: Pair, rounds: int, turn: float, device: torch.device) -> Figure:
-    """Let the two take turns of about `turn` seconds."""
-    for step in (pair.ours, pair.torchs):
-        seconds(step, 3, device)
-    count = max(1, round(turn / min(seconds(pair.torchs, 1, device) for _ in range(5))))
-    ratios, times = [], []
-    for index in range(rounds):
-        order = (pair.ours, pair.torchs) if index % 2 else (pair.torchs, pair.ours)
-        taken = {step: seconds(step, count, device) for step in order}
-        ratio = taken[pair.ours] / taken[pair.torchs]
-        ratios.append(1 / ratio if pair.least else ratio)
-        times.append(taken[pair.torchs] / count)
-    lower, median, upper = statistics.quantiles(ratios, n=4)
-    passes = median >= pair.limit if pair.least else median <= pair.limit
-    microseconds = round(1e6 * statistics.median(times), 1)
-    spread = round(lower, 3), round(upper, 3)
-    return Figure(pair.name, pair.kind, round(median, 3), spread, pair.limit, pair.least, microseconds, passes)
-
-
-def markdown(figures: list[Figure]) -> str:
-    """The table."""
-    lines = [
-        "| what | ratio to torch's | quartiles | limit | torch's step, µs | |",
-        "| --- | ---: | ---: | ---: | ---: | --- |",
-    ]
-    for each in figures:
-        sign, verdict = "≥" if each.least else "≤", "passes" if each.passes else "MISSES"
-        quartiles = f"{each.quartiles[0]:.2f}-{each.quartiles[1]:.2f}"
-        limits = f"{sign} {each.limit:.2f} | {each.torch_microseconds:,.0f} | {verdict}"
-        lines.append(f"| {each.name} | {each.ratio:.3f} | {quartiles} | {limits} |")
-    return "\n".join(lines)
-
-
-def surroundings(device: torch.device) -> dict[str, str]:
-    """What the figures depend on."""
-    capability = torch.backends.cpu.get_cpu_capability()
-    return {
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-        "processor": f"{platform.processor() or platform.machine()}, {capability}",
-        "threads": str(torch.get_num_threads()),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-    }
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to compute (default cpu)")
-    parser.add_argument("--rounds", type=int, default=300, help="turns of each (default 300)")
-    parser.add_argument("--turn", type=float, default=0.005, help="seconds a turn, about (default 0.005)")
-    parser.add_argument("--only", nargs="+", metavar="WORD", help="pairs whose name contains one of these words")
-    parser.add_argument("--check", action="store_true", help="exit with 1 where a limit is missed")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    device = torch.device(arguments.device)
-    pairs = [*block_pairs(device), *step_pairs(device), *optimizer_pairs(device), feed_pair(device)]
-    wanted = arguments.only or [""]
-    pairs = [pair for pair in pairs if any(word.lower() in pair.name.lower() for word in wanted)]
-    figures = []
-    gc.disable()
-    for pair in pairs:
-        figures.append(measure(pair, arguments.rounds, arguments.turn, device))
-        gc.collect()
-        print(f"  {pair.name}: {figures[-1].ratio:.3f}", file=sys.stderr, flush=True)
-    print(markdown(figures))
-    missed = [each.name for each in figures if not each.passes]
-    print(f"\n{len(figures) - len(missed)} of {len(figures)} within their limit" + "".join(f"\n- {m}" for m in missed))
-    if not arguments.only:
-        write(figures, arguments, device)
-    return 1 if arguments.check and missed else 0
-
-
-def write(figures: list[Figure], arguments: argparse.Namespace, device: torch.device) -> None:
-    """Keep the figures beside those of the other benchmarks; part of the pairs is not kept."""
-    content = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": surroundings(device),
-        "settings": {"rounds": arguments.rounds, "seconds_a_turn": arguments.turn},
-        "figures": [asdict(each) for each in figures],
-    }
-    RESULTS.mkdir(exist_ok=True)
-    name = "foundations_speed.json" if device.type == "cpu" else f"foundations_speed_{device.type}.json"
-    (RESULTS / name).write_text(json.dumps(content, indent=2) + "\n")
-
+MAKERS: tuple[MakePairs, ...] = (block_pairs, step_pairs, optimizer_pairs, lambda device: [feed_pair(device)])
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("foundations_speed", __doc__, MAKERS, rounds=300, turn=0.005))

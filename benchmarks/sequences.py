@@ -1,29 +1,30 @@
-"""The sequence blocks of `foundations` beside torch's own, forward and backward, and what variable lengths cost.
+"""The sequence blocks of `foundations` beside torch's own: recurrent networks, attention, Transformers, generation.
 
-Measured as in `foundations_speed.py`: ours and torch's take turns in one process with one thread, a figure is the
-median over the rounds of the ratio of their times (of the processor on the CPU), limits are on that ratio.
+How it is measured: `pairs.py`. Run it on an otherwise idle machine:
 
-    python benchmarks/sequences.py                    # about two minutes
+    python benchmarks/sequences.py                    # about four minutes
     python benchmarks/sequences.py --device cuda
     python benchmarks/sequences.py --only LSTM --check
 """
 
-import argparse
-import gc
-import json
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
-from datetime import UTC, datetime
-from typing import Any
 
 import torch
-from foundations_speed import BLOCK, RESULTS, Figure, Pair, markdown, measure, surroundings
+import torch.nn.functional as F
+from pairs import BLOCK, MakePairs, Pair, main
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+import foundations
+from foundations.attention import MultiHeadAttention
+from foundations.language import generate
+from foundations.networks.transformer import LanguageModel
 from foundations.recurrent import GRU, LSTM, RNN, Recurrent
 
+CACHED = 5.0
+"""Cached generation must be so many times as fast as the uncached, at least."""
+VOCABULARY, CONTEXT = 65, 64
 SIZES = ((64, 28, 28, 128), (32, 128, 128, 256))
 """(batch, time, features, hidden): rows of digits, and sentences."""
 
@@ -64,48 +65,77 @@ def there_and_back(forward: Callable[[Tensor], Tensor], x: Tensor) -> Callable[[
     return lambda: forward(leaf).backward(slopes)
 
 
-GROUPS: tuple[Callable[[torch.device], list[Pair]], ...] = (recurrent_pairs,)
-"""What is measured: each makes its pairs."""
+def attention_pairs(device: torch.device) -> list[Pair]:
+    """Multi-head attention beside torch's, which is told that nobody reads the weights."""
+    pairs = []
+    for batch, time, width, heads in ((32, 64, 128, 4), (8, 256, 256, 8)):
+        x = torch.randn(batch, time, width, generator=torch.Generator().manual_seed(0)).to(device)
+        ours = MultiHeadAttention(width, heads).to(device)
+        torchs = nn.MultiheadAttention(width, heads, batch_first=True).to(device)
+        future = torch.ones(time, time, dtype=torch.bool, device=device).triu(1)
+        for causal in (False, True):
+            left = there_and_back(lambda x, o=ours, c=causal: o(x, causal=c), x)
+            mask = {"attn_mask": future, "is_causal": True} if causal else {}
+            right = there_and_back(lambda x, t=torchs, m=mask: t(x, x, x, need_weights=False, **m)[0], x)
+            name = f"attention{', causal' if causal else ''}, {batch} x {time} x {width}, {heads} heads"
+            pairs.append(Pair(name, "attention", left, right, BLOCK))
+    return pairs
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where to compute (default cpu)")
-    parser.add_argument("--rounds", type=int, default=40, help="turns of each (default 40)")
-    parser.add_argument("--turn", type=float, default=0.02, help="seconds a turn, about (default 0.02)")
-    parser.add_argument("--only", nargs="+", metavar="WORD", help="pairs whose name contains one of these words")
-    parser.add_argument("--check", action="store_true", help="exit with 1 where a limit is missed")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    device = torch.device(arguments.device)
-    wanted = [word.lower() for word in arguments.only or [""]]
-    pairs = [pair for group in GROUPS for pair in group(device) if any(word in pair.name.lower() for word in wanted)]
-    figures = []
-    gc.disable()
-    for pair in pairs:
-        figures.append(measure(pair, arguments.rounds, arguments.turn, device))
-        gc.collect()
-        print(f"  {pair.name}: {figures[-1].ratio:.3f}", file=sys.stderr, flush=True)
-    print(markdown(figures))
-    missed = [each.name for each in figures if not each.passes]
-    print(f"\n{len(figures) - len(missed)} of {len(figures)} within their limit" + "".join(f"\n- {m}" for m in missed))
-    if not arguments.only:
-        write(figures, arguments, device)
-    return 1 if arguments.check and missed else 0
+class TorchLanguageModel(nn.Module):
+    """`LanguageModel` with the defaults, out of torch.nn: learned positions, pre-norm layers, tied weights."""
+
+    def __init__(self, layers: int = 4, width: int = 128, heads: int = 4) -> None:
+        super().__init__()
+        self.embedding, self.positions = nn.Embedding(VOCABULARY, width), nn.Embedding(CONTEXT, width)
+        layer = nn.TransformerEncoderLayer(width, heads, 4 * width, 0.0, "gelu", batch_first=True, norm_first=True)
+        self.encoder = nn.TransformerEncoder(layer, layers, nn.LayerNorm(width), enable_nested_tensor=False)
+        self.register_buffer("mask", nn.Transformer.generate_square_subsequent_mask(CONTEXT))
+        self.register_buffer("places", torch.arange(CONTEXT))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Tokens (batch, CONTEXT) -> logits (batch, CONTEXT, VOCABULARY)."""
+        x = self.embedding(tokens) + self.positions(self.places)
+        return F.linear(self.encoder(x, mask=self.mask, is_causal=True), self.embedding.weight)
 
 
-def write(figures: list[Figure], arguments: argparse.Namespace, device: torch.device) -> None:
-    """Keep the figures beside those of the other benchmarks; part of the pairs is not kept."""
-    content: dict[str, Any] = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": surroundings(device),
-        "settings": {"rounds": arguments.rounds, "seconds_a_turn": arguments.turn},
-        "figures": [asdict(each) for each in figures],
-    }
-    RESULTS.mkdir(exist_ok=True)
-    name = "sequences.json" if device.type == "cpu" else f"sequences_{device.type}.json"
-    (RESULTS / name).write_text(json.dumps(content, indent=2) + "\n")
+def language_model_pair(device: torch.device) -> Pair:
+    """A training step of the language model: batch 12, 64 tokens, 4 layers of 128, AdamW."""
+    noise = torch.Generator().manual_seed(0)
+    tokens, targets = (torch.randint(VOCABULARY, (12, CONTEXT), generator=noise).to(device) for _ in range(2))
 
+    def step_of(model: nn.Module, optimizer: torch.optim.Optimizer) -> Callable[[], None]:
+        def step() -> None:
+            optimizer.zero_grad()
+            F.cross_entropy(model(tokens).flatten(0, 1), targets.flatten()).backward()
+            optimizer.step()
+
+        return step
+
+    ours, torchs = LanguageModel(VOCABULARY, CONTEXT).to(device), TorchLanguageModel().to(device)
+    own = foundations.AdamW(ours.parameters(), lr=1e-4, fused=True)
+    reference = torch.optim.AdamW(torchs.parameters(), lr=1e-4, fused=True)
+    name = "Transformer language model step, 12 x 64 tokens, 4 x 128"
+    return Pair(name, "training step", step_of(ours, own), step_of(torchs, reference), BLOCK)
+
+
+def generation_pair(device: torch.device) -> Pair:
+    """256 tokens with the cache, and without it: each token computed anew from all before it."""
+    model = LanguageModel(VOCABULARY, 257).to(device)
+    prompt = torch.zeros(1, 1, dtype=torch.int64, device=device)
+
+    def write(cached: bool) -> None:
+        generate(model, prompt, 256, lambda logits: logits.argmax(dim=-1), cached=cached)
+
+    name = "generation of 256 tokens, 4 x 128, speed with the cache"
+    return Pair(name, "generation", lambda: write(True), lambda: write(False), CACHED, least=True)
+
+
+MAKERS: tuple[MakePairs, ...] = (
+    recurrent_pairs,
+    attention_pairs,
+    lambda device: [language_model_pair(device), generation_pair(device)],
+)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("sequences", __doc__, MAKERS, rounds=40, turn=0.02))
