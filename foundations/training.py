@@ -26,6 +26,7 @@ Precision = Literal["float32", "bf16"]
 class SupervisedLearner:
     """Mini-batch training: at every step theta moves against the gradient of the mean loss over the next batch.
 
+    - `batches` draws the samples of each step, where not just any `batch_size` of them will do (`BucketedBatches`).
     - `prepare` makes the network's input of a batch of `inputs`, so that images may lie in memory as bytes and be
       augmented anew each time.
     - `schedule` gives the factor on the optimizer's learning rates at each step, or lowers them where the validation
@@ -49,7 +50,8 @@ class SupervisedLearner:
         inputs: Tensor,
         targets: Tensor,
         *,
-        batch_size: int,
+        batch_size: int | None = None,
+        batches: Batches | None = None,
         streams: Streams,
         prepare: Prepare | None = None,
         schedule: Schedule | ReduceOnPlateau | None = None,
@@ -70,7 +72,7 @@ class SupervisedLearner:
         self.network, self.optimizer, self.loss = network, optimizer, loss
         self.inputs, self.targets = inputs, targets
         self.step, self.stopped = 0, False
-        self.batches = Batches(len(inputs), batch_size, streams.torch("batches", inputs.device))
+        self.batches = _batches(inputs, batch_size, batches, streams)
         self.schedule, self.early_stopping = schedule or constant(), early_stopping
         self._augmentation = streams.torch("augmentation", inputs.device)
         self._prepare, self._penalty, self._validation, self._watch = prepare, penalty, validation, watch
@@ -189,6 +191,15 @@ def _row(taken: list[Metrics]) -> dict[str, float]:
         values = [float(metrics[name]) for metrics in taken if name in metrics]
         row[name] = values[-1] if name.startswith("validation/") else sum(values) / len(values)
     return row
+
+
+def _batches(inputs: Tensor, batch_size: int | None, batches: Batches | None, streams: Streams) -> Batches:
+    if batches is None:
+        require(batch_size is not None, "batch_size", batch_size, "given, or batches instead")
+        return Batches(len(inputs), batch_size or 0, streams.torch("batches", inputs.device))
+    require(batch_size is None, "batch_size", batch_size, "left out where batches are given")
+    require(batches.count == len(inputs), "batches", f"over {batches.count} samples", f"over the {len(inputs)} inputs")
+    return batches
 
 
 def _require_data(inputs: Tensor, targets: Tensor) -> None:

@@ -191,20 +191,18 @@ def teach(config: Config, corpus: Corpus, model: "Seq2Seq", run: kit.Run) -> "Su
     sources, targets = (part(corpus.training).to(run.device) for part in (corpus.sources, corpus.targets))
     masks = run.streams.torch("teacher", run.device)
     network = TeacherForcing(model, corpus.places, share=config.teacher_share, generator=masks)
-    learner = foundations.SupervisedLearner(
+    lengths, order = (sources != 0).sum(dim=1), run.streams.torch("batches", run.device)
+    return foundations.SupervisedLearner(
         network,
         foundations.AdamW(network.parameters(), lr=rate, weight_decay=0.01, fused=True),
         token_cross_entropy,
         torch.cat([sources, targets], dim=1),
         targets,
-        batch_size=batch_size,
+        batches=BucketedBatches(lengths, batch_size, order, drop_last=True),
         streams=run.streams,
         schedule=foundations.schedules.warmup_cosine(steps // 10, steps),
         clip_norm=1.0,
     )
-    lengths, order = (sources != 0).sum(dim=1), run.streams.torch("batches", run.device)
-    learner.batches = BucketedBatches(lengths, batch_size, order, drop_last=True)
-    return learner
 
 
 def plan(config: Config) -> Recipe:
@@ -278,6 +276,8 @@ def main(config: Config, run: kit.Run) -> None:
     run.figure("attention", draw_attention(model, corpus))
     tell(model, corpus, answers, config, run)
     run.model(config.model, learner.network, learner.inputs[:8])
+    run.file("source_signs.json", corpus.source_signs.save)
+    run.file("target_signs.json", corpus.target_signs.save)
 
 
 def tell(

@@ -65,12 +65,12 @@ def grid(images: "Tensor", columns: int = 8, *, scale: int | None = None) -> Ima
     return picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
 
 
-def film(frames: Sequence[Path], file: Path) -> None:
+def film(frames: Sequence[Image.Image], file: Path) -> None:
     """An animated GIF of the pictures `frames`, about eight seconds long, resting on the last.
 
     Long films keep every second picture until they are light enough to be sent around.
     """
-    pictures = [_few_colours(Image.open(frame)) for frame in _at_most(frames, FILM_FRAMES)]
+    pictures = [_few_colours(frame) for frame in _at_most(frames, FILM_FRAMES)]
     while True:
         each = int(min(500, max(60, 1000 * FILM_SECONDS / len(pictures))))
         durations = [each] * (len(pictures) - 1) + [2000]
@@ -80,7 +80,7 @@ def film(frames: Sequence[Path], file: Path) -> None:
         pictures = pictures[:-1:2] + pictures[-1:]
 
 
-def _at_most(frames: Sequence[Path], count: int) -> list[Path]:
+def _at_most(frames: Sequence[Image.Image], count: int) -> list[Image.Image]:
     """At most `count` of `frames`, evenly spread, both ends included."""
     return [frames[i * (len(frames) - 1) // (count - 1)] for i in range(count)] if len(frames) > count else list(frames)
 

@@ -1,14 +1,16 @@
 """What a run shows: pictures, films, tables, models. Each lies in the run's folder and goes to the store."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from foundations.errors import require
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from labs.kit.tracking import Tracker
@@ -33,12 +35,26 @@ class Gallery:
 
     def film(self, name: str) -> None:
         """An animated GIF of all grids of `name`, in the order of their steps."""
+        from PIL import Image
+
         from labs.kit import figures
 
         frames = sorted((self.folder / "images" / name).glob("*.png"))
         require(bool(frames), "film", name, "the name of images shown before")
         file = self._file("films", f"{name}.gif")
-        figures.film(frames, file)
+        figures.film([Image.open(frame) for frame in frames], file)
+        self._tracker.file(file, "films")
+
+    def animation(self, name: str, frames: "NDArray[np.uint8]") -> None:
+        """An animated GIF of `frames` (count, height, width, 3)."""
+        from PIL import Image
+
+        from labs.kit import figures
+
+        wanted = "(count, height, width, 3), one frame at least"
+        require(frames.ndim == 4 and frames.shape[3] == 3 and len(frames) > 0, "frames", frames.shape, wanted)
+        file = self._file("films", f"{name}.gif")
+        figures.film([Image.fromarray(frame) for frame in frames], file)
         self._tracker.file(file, "films")
 
     def figure(self, name: str, figure: "Figure") -> None:
@@ -72,6 +88,12 @@ class Gallery:
         file = self._file("weights", f"{name}.safetensors")
         save_file({key: value.detach().cpu().contiguous() for key, value in module.state_dict().items()}, file)
         self._tracker.file(file, "weights")
+
+    def keep(self, name: str, write: Callable[[Path], object]) -> None:
+        """A file that `write` writes."""
+        file = self._file("files", name)
+        write(file)
+        self._tracker.file(file, "files")
 
     def settings(self, settings: Mapping[str, Any]) -> None:
         """The run's settings as YAML: `--config` takes them back."""

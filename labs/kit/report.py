@@ -33,7 +33,7 @@ def page(folder: Path) -> str:
         tiles=_tiles(record, points),
         traceback=_text(folder / "traceback.txt") if record["ended"] == "failed" else "",
         grids=[_grids(each) for each in sorted(folder.glob("images/*")) if any(each.glob("*.png"))],
-        figures=[_picture(file) for file in sorted(folder.glob("figures/*.png"))],
+        figures=[_picture(file) for file in (*sorted(folder.glob("figures/*.png")), *_animations(folder))],
         resumable=record["ended"] is not None and any(folder.glob("checkpoint-*.pt")),
         tables=[{"name": file.stem, **json.loads(file.read_text())} for file in sorted(folder.glob("tables/*.json"))],
         charts=list(charts(points, record.get("phases", []))),
@@ -72,6 +72,11 @@ def _grids(folder: Path) -> dict[str, Any]:
     while sum(file.stat().st_size for file in _spread(files, count)) > GRID_BYTES and count > 2:
         count -= 1
     return {"name": folder.name, "pictures": films + [_picture(file) for file in _spread(files, count)]}
+
+
+def _animations(folder: Path) -> list[Path]:
+    """The films that are not made of grids."""
+    return [film for film in sorted(folder.glob("films/*.gif")) if not (folder / "images" / film.stem).exists()]
 
 
 def _spread(files: Sequence[Path], count: int) -> list[Path]:

@@ -24,11 +24,9 @@ from labs.kit.journal import Journal, Point, read_points
 from labs.kit.lab import Lab
 from labs.kit.meter import Meter
 from labs.kit.recorder import Recorder
+from labs.kit.showing import Showing
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from torch import Tensor, nn
-
     from foundations.learner import Learner, Metrics
     from labs.kit.data import Data, ImageData, SentenceData, TableData, TextData
     from labs.kit.progress import Progress
@@ -38,7 +36,7 @@ DEFAULT_PORT = 5000
 JOURNAL = "journal.jsonl"
 
 
-class Run:
+class Run(Showing):
     """One run of one lab.
 
     It begins to exist (folder, entry in MLflow) when it first has something to record: bad input found before that
@@ -202,31 +200,6 @@ class Run:
         print(f"note: {text}", flush=True)
         if text not in self._facts["notes"]:
             self._facts["notes"].append(text)
-
-    def images(self, name: str, images: Tensor, *, columns: int = 8) -> None:
-        """Show `images` (count, channels, height, width), values in [0, 1], as one grid of this step."""
-        self._open()
-        self.gallery.images(name, images, self.step, columns)
-
-    def film(self, name: str) -> None:
-        """Make a film of all grids that were shown as `name`."""
-        self._open()
-        self.gallery.film(name)
-
-    def figure(self, name: str, figure: Figure) -> None:
-        """Keep a matplotlib figure, and close it."""
-        self._open()
-        self.gallery.figure(name, figure)
-
-    def table(self, name: str, rows: Sequence[Mapping[str, object]]) -> None:
-        """Keep a table: a mapping a row, the same keys in each."""
-        self._open()
-        self.gallery.table(name, rows)
-
-    def model(self, name: str, module: nn.Module, example: Tensor) -> None:
-        """Keep a trained model: for `mlflow.pytorch.load_model`, and its bare weights as safetensors."""
-        self._open()
-        self.gallery.model(name, module, example)
 
     # Life ------------------------------------------------------------------------------------------------------------
 

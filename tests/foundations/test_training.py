@@ -5,6 +5,7 @@ import torch
 from sklearn.datasets import load_digits
 
 from foundations.augmentation import random_noise
+from foundations.batches import Batches
 from foundations.early_stopping import EarlyStopping
 from foundations.errors import InputError
 from foundations.evaluation import Validation, accuracy, predict
@@ -241,12 +242,25 @@ def test_a_batch_larger_than_the_data_is_refused(digits):
         classifier(digits, batch_size=1798)
 
 
+def test_batches_of_ones_own_decide_which_samples_a_step_sees():
+    batches = Batches(2, 1, torch.Generator().manual_seed(3))
+    order = [int(next(iter(Batches(2, 1, torch.Generator().manual_seed(3)))))]
+    learner = line(inputs=(1.0, 10.0), targets=(0.0, 0.0), batch_size=None, batches=batches)
+    assert learn(learner, 1) == [1.0 if order == [0] else 100.0]
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"inputs": (1.0, float("nan"))}, "inputs='NaN or infinity': must be finite"),
         ({"targets": (1.0, float("inf"))}, "targets='NaN or infinity': must be finite"),
         ({"inputs": (), "targets": (), "batch_size": 1}, "count=0: must be at least 1"),
+        ({"batch_size": None}, "batch_size=None: must be given, or batches instead"),
+        ({"batches": Batches(2, 1, torch.Generator())}, "batch_size=2: must be left out where batches are given"),
+        (
+            {"batch_size": None, "batches": Batches(3, 1, torch.Generator())},
+            "batches='over 3 samples': must be over the 2 inputs",
+        ),
         ({"clip_norm": 0.0}, "clip_norm=0.0: must be above 0"),
         ({"clip_value": -1.0}, "clip_value=-1.0: must be above 0"),
         ({"precision": "half"}, "precision='half': must be one of"),

@@ -11,7 +11,8 @@ from foundations.language import Windows
 from foundations.networks.recurrent_language_model import RecurrentLanguageModel
 from foundations.streams import Streams
 from foundations.text import Vocabulary
-from labs.char_lm import Config, Reader, _characters, _counted, _excerpt, _facts, write
+from labs.char_lm import Config, Reader, _counted, write
+from labs.drawings.char_lm import characters, excerpt, facts_of
 from labs.kit.lab import load
 from labs.kit.launch import execute
 from labs.kit.run import Run
@@ -48,17 +49,17 @@ def test_an_untrained_model_writes_characters_of_the_text_and_no_special_token(r
 
 
 def test_the_excerpt_begins_with_a_whole_line_of_the_validation_text(reader):
-    text = "".join(reader.vocabulary.decode(_excerpt(reader, 9)))
+    text = "".join(reader.vocabulary.decode(excerpt(reader, 9)))
     assert len(text) == 9
     assert TEXT[TEXT.index("\n", reader.split) + 1 :].startswith(text)
 
 
 def test_spaces_and_ends_of_lines_are_made_visible(reader):
-    assert "".join(_characters(reader, torch.tensor(reader.vocabulary.encode("a b\n")))) == "a␣b⏎"
+    assert "".join(characters(reader, torch.tensor(reader.vocabulary.encode("a b\n")))) == "a␣b⏎"
 
 
 def test_the_facts_of_a_text_have_one_number_a_character():
-    facts = _facts("AB:\nab c")
+    facts = facts_of("AB:\nab c")
     assert facts["place in the line"] == [1, 2, 3, 4, 1, 2, 3, 4]
     assert facts["place in the word"] == [0, 1, 0, 0, 1, 2, 0, 1]
     assert facts["in a line before a colon"] == [1, 1, 1, 1, 0, 0, 0, 0]

@@ -47,7 +47,7 @@ def test_grid_refuses_what_is_no_batch_of_grey_or_colour_images(shape: tuple[int
 
 
 def test_film_rests_on_the_last_frame(tmp_path: Path) -> None:
-    figures.film(noise(tmp_path, 4, 16), tmp_path / "film.gif")
+    figures.film([Image.open(file) for file in noise(tmp_path, 4, 16)], tmp_path / "film.gif")
     with Image.open(tmp_path / "film.gif") as film:
         assert film.n_frames == 4  # type: ignore[attr-defined]
         film.seek(3)
@@ -57,7 +57,7 @@ def test_film_rests_on_the_last_frame(tmp_path: Path) -> None:
 def test_a_film_of_many_heavy_frames_stays_light_and_ends_with_the_last(tmp_path: Path) -> None:
     frames = noise(tmp_path, 40, 400)
     Image.new("L", (400, 400), 255).save(frames[-1])
-    figures.film(frames, tmp_path / "film.gif")
+    figures.film([Image.open(frame) for frame in frames], tmp_path / "film.gif")
     assert (tmp_path / "film.gif").stat().st_size <= figures.FILM_BYTES
     with Image.open(tmp_path / "film.gif") as film:
         assert film.n_frames < 40  # type: ignore[attr-defined]

@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from matplotlib import pyplot as plt
@@ -102,3 +103,24 @@ def test_weights_come_back_from_safetensors_to_the_bit(gallery: Gallery) -> None
     gallery.model("net", module, torch.zeros(1, 3))
     weights = load_file(gallery.folder / "weights/net.safetensors")
     assert all(torch.equal(weights[name], value) for name, value in module.state_dict().items())
+
+
+def test_an_animation_has_a_frame_for_each_picture_that_it_is_given(gallery: Gallery, store: Store) -> None:
+    frames = np.zeros((3, 8, 8, 3), np.uint8)
+    frames[1] = 120
+    frames[2] = 255
+    gallery.animation("agent", frames)
+    with Image.open(gallery.folder / "films/agent.gif") as film:
+        assert film.n_frames == 3  # type: ignore[attr-defined]
+    assert store.sent == [("agent.gif", "films")]
+
+
+def test_what_is_no_film_of_coloured_frames_is_refused(gallery: Gallery) -> None:
+    with pytest.raises(InputError, match=r"frames=\(3, 8, 8\): must be \(count, height, width, 3\)"):
+        gallery.animation("agent", np.zeros((3, 8, 8), np.uint8))
+
+
+def test_a_file_is_kept_as_it_is_written_and_sent_to_the_store(gallery: Gallery, store: Store) -> None:
+    gallery.keep("vocabulary.json", lambda file: file.write_text("{}"))
+    assert (gallery.folder / "files/vocabulary.json").read_text() == "{}"
+    assert store.sent == [("vocabulary.json", "files")]

@@ -171,6 +171,13 @@ def test_a_film_stands_before_the_grids_it_is_made_of(page: Callable[..., str], 
     assert captions == ["all steps, as a film", "step 1"]
 
 
+def test_an_animation_that_no_grids_made_stands_among_the_figures(page: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "films").mkdir()
+    Image.new("L", (4, 4)).save(tmp_path / "films/agent_at_play.gif")
+    captions = re.findall(r"<figcaption>(.*?)</figcaption>", page())
+    assert captions == ["agent at play"]
+
+
 def test_a_table_sets_numbers_right_and_writes_them_short(page: Callable[..., str], tmp_path: Path) -> None:
     (tmp_path / "tables").mkdir()
     content = {"columns": ["images", "score", "ok", "none"], "data": [["real", 9.751234, True, None]]}
