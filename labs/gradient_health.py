@@ -58,7 +58,7 @@ class Config(kit.Config):
 
     presets: ClassVar[kit.Presets] = {
         "smoke": {"width": 32, "batch_size": 32, "steps": 8},
-        "full": {"width": 128, "explosive_std": 0.03, "steps": 3_000},
+        "full": {"width": 128, "explosive_std": 0.03, "steps": 3_000, "learning_rate": 0.005},
     }
     useful_threads: ClassVar[int] = 1
 

@@ -70,7 +70,7 @@ class Config(kit.Config):
 
     presets: ClassVar[kit.Presets] = {
         "smoke": {"lengths": (8, 16), "copy_lengths": (8, 12), "steps": 20, "hidden_size": 8, "sequences": 500},
-        "full": {"lengths": (50, 100, 200, 400), "copy_lengths": (25, 50, 100, 200), "steps": 2_000, "seeds": 3},
+        "full": {"lengths": (50, 100, 200, 400), "copy_lengths": (50, 100, 200, 400), "steps": 2_000, "seeds": 3},
     }
     useful_threads: ClassVar[int] = 1
 

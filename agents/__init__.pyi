@@ -1,0 +1,16 @@
+from . import envs as envs
+from . import statistics as statistics
+from .environments import make_environments as make_environments
+from .evaluation import Evaluation as Evaluation
+from .evaluation import evaluate as evaluate
+from .films import film as film
+from .films import save_film as save_film
+from .interaction import Interaction as Interaction
+from .interaction import Step as Step
+from .normalization import Normalizer as Normalizer
+from .normalization import RewardScaler as RewardScaler
+from .playing import Agent as Agent
+from .playing import Player as Player
+from .statistics import bootstrap_interval as bootstrap_interval
+from .statistics import interquartile_mean as interquartile_mean
+from .statistics import probability_of_improvement as probability_of_improvement
