@@ -1,3 +1,7 @@
+from . import boltzmann as boltzmann
+from .boltzmann import RBM as RBM
+from .boltzmann import DeepBeliefNetwork as DeepBeliefNetwork
+from .boltzmann import log_partition as log_partition
 from .gan.learner import GAN as GAN
 from .gan.learner import build_gan as build_gan
 from .judge import Judge as Judge

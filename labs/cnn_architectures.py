@@ -88,10 +88,10 @@ class Config(kit.Config):
         },
         "full": {
             "seeds": 3,
-            "widths": (0.5, 1.0, 2.0),
-            "steps": 1_500,
+            "widths": (0.5, 1.0),
+            "steps": 500,
             "depths": (8, 20, 32, 56),
-            "deep_steps": 1_500,
+            "deep_steps": 400,
             "test_images": 10_000,
         },
     }

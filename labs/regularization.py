@@ -87,7 +87,7 @@ class Config(kit.Config):
 
     presets: ClassVar[kit.Presets] = {
         "smoke": {"images": 200, "test_images": 300, "seeds": 2, "epochs": 1, "batch_size": 50, "channels": 4},
-        "full": {"seeds": 10, "epochs": 100, "channels": 16, "units": 256},
+        "full": {"seeds": 10, "epochs": 60},
     }
     useful_threads: ClassVar[int] = 1
 

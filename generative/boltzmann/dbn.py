@@ -1,0 +1,132 @@
+"""The deep belief network: restricted Boltzmann machines on top of each other, learned one after the other."""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from foundations.errors import require
+from foundations.layers import Linear
+from foundations.networks import MLP
+from foundations.streams import Streams
+from generative.boltzmann.divergence import ContrastiveDivergence
+from generative.boltzmann.labelled import LabelledRBM
+from generative.boltzmann.rbm import RBM, base_rates, require_data
+
+ROWS_AT_ONCE = 5_000
+
+
+class DeepBeliefNetwork(nn.Module):
+    """Deep belief network: p(v, h1, .., hL) = p(v | h1) .. p(h_L-2 | h_L-1) p(h_L-1, hL), the last pair an RBM.
+
+    Learned greedily: an RBM on the data, then one on its hidden probabilities, and so on (`learner`), each a better
+    prior for the layer below than that layer's own. With `classes` the top machine sees labels beside its input and
+    can be asked for one class. `classifier` makes a multilayer perceptron of it, to be fine-tuned on labels.
+
+    `sizes` are the units from the data upwards: (784, 500, 500, 2000) has three machines, `rbms`.
+    Raises: InputError for fewer than two sizes, a size below 1, and one class.
+    Source: Hinton, Osindero & Teh 2006, Neural Computation 18(7); Hinton & Salakhutdinov 2006, Science 313.
+    """
+
+    def __init__(self, sizes: Sequence[int], classes: int = 0, *, generator: torch.Generator | None = None) -> None:
+        super().__init__()
+        sizes = tuple(sizes)
+        require(len(sizes) >= 2 and min(sizes) >= 1, "sizes", sizes, "two or more widths, each at least 1")
+        require(classes == 0 or classes >= 2, "classes", classes, "0 for no labels, or at least 2")
+        self.sizes, self.classes = sizes, classes
+        *below, (inputs, hidden) = itertools.pairwise(sizes)
+        self.rbms = nn.ModuleList(RBM(low, high, generator=generator) for low, high in below)
+        if classes:
+            self.rbms.append(LabelledRBM(inputs, classes, hidden, generator=generator))
+        else:
+            self.rbms.append(RBM(inputs, hidden, generator=generator))
+
+    @property
+    def top(self) -> RBM:
+        """The uppermost machine, in which fantasies begin."""
+        return self.rbm(len(self.rbms) - 1)
+
+    def rbm(self, layer: int) -> RBM:
+        """The machine number `layer`, from 0. Raises: InputError for one that is not there."""
+        require(0 <= layer < len(self.rbms), "layer", layer, f"from 0 to {len(self.rbms) - 1}")
+        machine = self.rbms[layer]
+        assert isinstance(machine, RBM)
+        return machine
+
+    @torch.no_grad()
+    def up(self, visible: Tensor, layer: int) -> Tensor:
+        """What the machine `layer` sees of data: the hidden probabilities of the machines below, layer by layer.
+
+        Shapes: (n, sizes[0]), bytes or in [0, 1] -> (n, sizes[layer]); for layer 0 the data as they are.
+        """
+        require_data(visible)
+        if layer == 0:
+            return visible
+        machines = [self.rbm(below) for below in range(layer)]
+        return torch.cat([_through(machines, part) for part in visible.split(ROWS_AT_ONCE)])
+
+    @torch.no_grad()
+    def down(self, state: Tensor, stream: torch.Generator) -> Tensor:
+        """Pixel probabilities below states of the top machine's visible units: each layer drawn from the one above.
+
+        Shapes: (n, sizes[-2], and label units, which are left out) -> (n, sizes[0]).
+        """
+        state = state[:, : self.sizes[-2]]
+        for layer in reversed(range(len(self.rbms) - 1)):
+            state = self.rbm(layer).visible_probabilities(state)
+            if layer > 0:
+                state = torch.rand(state.shape, generator=stream, device=state.device).lt_(state)
+        return state
+
+    def learner(
+        self, layer: int, data: Tensor, labels: Tensor | None = None, *, streams: Streams, **settings: Any
+    ) -> ContrastiveDivergence:
+        """The learner of the machine `layer`, the ones below having learned; its visible biases begin at base rates.
+
+        `settings` are those of `ContrastiveDivergence`. The top machine of a network with classes takes `labels` (n).
+        Raises: InputError for a layer that is not there, and labels missing, unknown or where none belong.
+        """
+        machine = self.rbm(layer)
+        wanted = isinstance(machine, LabelledRBM)
+        allowed = "given for the top layer of a network with classes, and for no other"
+        require((labels is not None) == wanted, "labels", None if labels is None else "given", allowed)
+        seen = self.up(data, layer)
+        if isinstance(machine, LabelledRBM) and labels is not None:
+            seen = seen / 255 if seen.dtype == torch.uint8 else seen
+            seen = machine.with_labels(seen, labels)
+        machine.begin_at(base_rates(seen))
+        return ContrastiveDivergence(machine, seen, streams=streams, **settings)
+
+    @torch.no_grad()
+    def classifier(
+        self,
+        classes: int,
+        *,
+        generator: torch.Generator,
+        dropout: float = 0.0,
+        dropout_generator: torch.Generator | None = None,
+    ) -> MLP:
+        """A multilayer perceptron whose hidden layers are copies of the machines', with a fresh linear layer on top.
+
+        What it is to be fine-tuned into: sizes and then `classes` logits, sigmoid units, dropout as in `MLP`.
+        """
+        sizes = (*self.sizes, classes)
+        network = MLP(sizes, "sigmoid", dropout=dropout, generator=generator, dropout_generator=dropout_generator).to(
+            self.top.weight.device
+        )
+        linears = [module for module in network.body.modules() if isinstance(module, Linear)]
+        for layer, linear in enumerate(linears):
+            machine = self.rbm(layer)
+            linear.weight.copy_(machine.weight[:, : linear.in_features])  # without what the labels weigh
+            assert linear.bias is not None
+            linear.bias.copy_(machine.hidden_bias)
+        return network
+
+
+def _through(machines: Sequence[RBM], rows: Tensor) -> Tensor:
+    rows = rows / 255 if rows.dtype == torch.uint8 else rows
+    for machine in machines:
+        rows = machine.hidden_probabilities(rows)
+    return rows

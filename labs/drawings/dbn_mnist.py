@@ -1,0 +1,66 @@
+"""The pictures of the lab `dbn_mnist`: what hidden units look for, how likelihood and errors change."""
+
+from typing import TYPE_CHECKING
+
+import labs.kit as kit
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    import generative
+
+PUBLISHED_LIKELIHOOD = -86.34
+"""Nats a test image: 500 hidden units learned by CD-25. Source: Salakhutdinov & Murray 2008."""
+PUBLISHED_ERROR = 1.25
+"""Percent of the test images. Source: Hinton, Osindero & Teh 2006."""
+ERROR_TICKS = (0.5, 1, 2, 5, 10, 20, 50, 100)
+
+
+def draw_filters(rbm: "generative.RBM") -> "Figure":
+    """The weights of the first machine's hidden units to the pixels, the 60 largest."""
+    from matplotlib import pyplot as plt
+
+    weight = rbm.weight.detach().cpu()
+    chosen = weight[weight.norm(dim=1).argsort(descending=True)[:60]].view(-1, 28, 28)
+    largest = float(chosen.abs().flatten().quantile(0.995))
+    figure, panels = plt.subplots(5, 12, figsize=(11, 5.2))
+    for axes in panels.flat:
+        axes.axis("off")
+    for axes, filters in zip(panels.flat, chosen, strict=False):
+        shown = axes.imshow(filters.numpy(), cmap="RdBu_r", vmin=-largest, vmax=largest)
+    figure.colorbar(shown, ax=panels, label="weight of the pixel", extend="both")
+    figure.suptitle(
+        "What the hidden units of the first machine look for: those with the largest weights", fontweight="bold"
+    )
+    return figure
+
+
+def draw_curves(scores: dict[str, float], run: kit.Run) -> "Figure":
+    """Log-likelihood of the first machine, the dreaming chains' free energy, the classifier's error."""
+    colours = kit.figures.COLOURS  # the project's style comes with them
+    from matplotlib import pyplot as plt
+
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 3.8))
+    at, values = run.history("rbm/log_likelihood/test")
+    bounds = [run.history(f"rbm/log_likelihood/test_{end}")[1] for end in ("low", "high")]
+    left.fill_between(at, *bounds, color=colours[0], alpha=0.25, label="3 standard errors of the quick look")
+    left.plot(at, values, color=colours[0], marker="o", markersize=3, label="this machine, quick looks")
+    final, low, high = (float(scores[name]) for name in ("test", "test_low", "test_high"))
+    ends = [[final - low], [min(high, final + 3) - final]]  # a bar may have no upper end but 0
+    style = {"fmt": "D", "markersize": 6, "capsize": 4, "label": f"long annealing: {final:.2f}"}
+    left.errorbar(at[-1:], [final], yerr=ends, color=colours[1], **style)
+    left.axhline(PUBLISHED_LIKELIHOOD, color=colours[6], linestyle=":", label="CD-25 (published)")
+    left.set_ylim(min(bounds[0]) - 3, max(*values, PUBLISHED_LIKELIHOOD) + 3)
+    left.set(title="First machine, test images", xlabel="update", ylabel="log-likelihood (nats an image)")
+    middle.plot(*run.history("dreaming/free_energy"), color=colours[2])
+    middle.set(title="Chains that dream", xlabel="sweep", ylabel="mean free energy (nats)")
+    at, values = run.history("classifier/error/test")
+    right.plot(at, values, color=colours[1], marker="o", markersize=3, label=f"{values[-1]:.2f} % at last")
+    right.axhline(PUBLISHED_ERROR, color=colours[6], linestyle=":", label="Hinton et al. 2006")
+    right.set(title="Classifier, test images", xlabel="update", ylabel="error (%)", yscale="log")
+    right.set_yticks([tick for tick in ERROR_TICKS if tick < 2 * max(values)], minor=False)
+    right.set_yticks([], minor=True)
+    right.yaxis.set_major_formatter("{x:g}")
+    for axes in (left, right):
+        axes.legend(fontsize=9)
+    return figure

@@ -1,0 +1,53 @@
+"""What the lab learns from, and how it measures that."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from foundations.errors import InputError
+from foundations.streams import Streams
+from labs.dbn_mnist import BATCH, Config, binary, load
+from labs.kit.data import load_images
+
+
+class Unwatched:
+    """A run of which nobody asks anything but streams, device and the embedded digits."""
+
+    streams, device = Streams(0), torch.device("cpu")
+
+    def __init__(self, **changes):
+        self.images = replace(load_images("digits"), **changes)
+
+    def load_images(self, spec):
+        return self.images
+
+
+def test_a_part_of_the_training_images_keeps_its_labels():
+    run = Unwatched()
+    part = load(Config(training_images=150), run)
+    pairs = zip(run.images.train_images, run.images.train_labels, strict=True)
+    known = {image.numpy().tobytes(): int(label) for image, label in pairs}
+    assert len(part.train_labels) == 150
+    chosen = zip(part.train_images, part.train_labels, strict=True)
+    assert all(known[image.numpy().tobytes()] == int(label) for image, label in chosen)
+
+
+def test_test_images_are_drawn_to_zero_and_one_at_their_brightness_and_always_alike():
+    rows = torch.tensor([[0, 51, 255]], dtype=torch.uint8).repeat(4_000, 1)
+    drawn = binary(rows, Unwatched(), "test")
+    assert set(drawn.unique().tolist()) == {0.0, 1.0}
+    torch.testing.assert_close(drawn.mean(0), torch.tensor([0, 0.2, 1]), rtol=0, atol=0.03)
+    assert torch.equal(drawn, binary(rows, Unwatched(), "test"))
+
+
+@pytest.mark.parametrize("shape", [(300, 3, 28, 28), (300, 1, 20, 20)])
+def test_images_of_another_kind_are_refused(shape):
+    run = Unwatched(train_images=torch.zeros(shape, dtype=torch.uint8))
+    with pytest.raises(InputError, match="grey images, 28x28"):
+        load(Config(), run)
+
+
+def test_fewer_images_than_an_update_takes_are_refused():
+    with pytest.raises(InputError, match=f"training_images=50: must be at least {BATCH}"):
+        load(Config(training_images=50), Unwatched())
