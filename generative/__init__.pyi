@@ -1,7 +1,15 @@
+from . import autoencoders as autoencoders
 from . import boltzmann as boltzmann
+from . import codes as codes
+from .autoencoders import Autoencoder as Autoencoder
+from .autoencoders import AutoencoderLearner as AutoencoderLearner
+from .autoencoders import build_autoencoder as build_autoencoder
 from .boltzmann import RBM as RBM
 from .boltzmann import DeepBeliefNetwork as DeepBeliefNetwork
 from .boltzmann import log_partition as log_partition
+from .codes import PrincipalComponents as PrincipalComponents
+from .codes import anomaly_scores as anomaly_scores
+from .codes import novelty_scores as novelty_scores
 from .gan.learner import GAN as GAN
 from .gan.learner import build_gan as build_gan
 from .judge import Judge as Judge

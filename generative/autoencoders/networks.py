@@ -1,0 +1,89 @@
+"""The networks of autoencoders: an encoder from images to codes, a decoder back."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from foundations.activations import ReLU, Sigmoid
+from foundations.convolution import Conv2d, ConvTranspose2d
+from foundations.errors import require
+from foundations.layers import Flatten, Linear, Reshape
+from foundations.networks import MLP
+from foundations.normalization import BatchNorm
+
+
+class Autoencoder(nn.Module):
+    """x' = decode(encode(x)), of any encoder and decoder that fit each other.
+
+    Shapes: images (batch, *), codes (batch, code).
+    Source: Rumelhart et al. 1986; Hinton & Salakhutdinov 2006, Science 313.
+    """
+
+    def __init__(self, encoder: nn.Module, decoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder, self.decoder = encoder, decoder
+
+    def encode(self, images: Tensor) -> Tensor:
+        """(batch, *) -> (batch, code)."""
+        codes: Tensor = self.encoder(images)
+        return codes
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """(batch, code) -> (batch, *)."""
+        images: Tensor = self.decoder(codes)
+        return images
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The reconstruction: (batch, *), kept."""
+        return self.decode(self.encode(images))
+
+
+def dense_autoencoder(
+    shape: Sequence[int],
+    code_size: int,
+    stream: torch.Generator,
+    *,
+    hidden: Sequence[int],
+    end: nn.Module | None = None,
+) -> Autoencoder:
+    """Dense layers of widths `hidden` to the code, and their mirror, with batch norm and ReLU; pixels in [0, 1].
+
+    `end` ends the code; None: batch norm.
+
+    Shapes: images (batch, *shape), codes (batch, code_size).
+    """
+    pixels, into, back = math.prod(shape), tuple(hidden), tuple(reversed(hidden))
+    encoder = MLP((pixels, *into, code_size), norm="batch", generator=stream)
+    decoder = MLP((code_size, *back, pixels), norm="batch", generator=stream)
+    return Autoencoder(
+        nn.Sequential(encoder, end or BatchNorm(code_size)), nn.Sequential(decoder, Sigmoid(), Reshape(*shape))
+    )
+
+
+def conv_autoencoder(
+    shape: Sequence[int], code_size: int, stream: torch.Generator, *, channels: int = 16
+) -> Autoencoder:
+    """Two convolutions, each halving the side, a dense layer to the code, and their mirror; pixels in [0, 1].
+
+    Shapes: images (batch, *shape), shape (channels, height, width); codes (batch, code_size).
+    Raises: InputError unless height and width are multiples of 4, and for channels below 1.
+    """
+    colours, height, width = shape
+    require(height % 4 == width % 4 == 0, "images shape", tuple(shape), "of height and width that 4 divides, for conv")
+    require(channels >= 1, "channels", channels, "at least 1")
+    wide, inner = 2 * channels, (2 * channels, height // 4, width // 4)
+    places = math.prod(inner)
+    encoder = nn.Sequential(
+        *(Conv2d(colours, channels, 4, stride=2, padding=1, bias=False, generator=stream), BatchNorm(channels), ReLU()),
+        *(Conv2d(channels, wide, 4, stride=2, padding=1, bias=False, generator=stream), BatchNorm(wide), ReLU()),
+        *(Flatten(), Linear(places, code_size, bias=False, generator=stream), BatchNorm(code_size)),
+    )
+    decoder = nn.Sequential(
+        *(Linear(code_size, places, bias=False, generator=stream), BatchNorm(places), ReLU(), Reshape(*inner)),
+        ConvTranspose2d(wide, channels, 4, stride=2, padding=1, bias=False, generator=stream),
+        *(BatchNorm(channels), ReLU()),
+        *(ConvTranspose2d(channels, colours, 4, stride=2, padding=1, generator=stream), Sigmoid()),
+    )
+    return Autoencoder(encoder, decoder)

@@ -1,0 +1,244 @@
+"""What codes are good for: search for alike images, finding what is odd, saving space; beside principal components.
+
+All functions take anything that can `encode` and `decode`: an `Autoencoder`, `PrincipalComponents`. Images are bytes,
+which count as 0 to 1, or floats.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Literal, NamedTuple, Protocol, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from foundations.errors import require, require_choice
+
+Measure = Literal["euclidean", "cosine"]
+"""euclidean: how far apart two codes lie. cosine: the angle between them, whatever their lengths."""
+
+
+class Coder(Protocol):
+    """Anything that makes a code of an image, and an image of a code."""
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Floats (batch, *) -> (batch, code)."""
+        ...
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """(batch, code) -> (batch, *)."""
+        ...
+
+
+class PrincipalComponents:
+    """The best that straight lines can do: code z = V (x - mean), x' = V^T z + mean, V the directions of most variance.
+
+    No linear encoder and decoder with a code of this size reconstruct the images they were fitted to better.
+    Shapes: images (n, *), bytes or floats; codes (batch, code_size); `components` V (code_size, pixels).
+    Raises: InputError unless 1 <= code_size <= min(n, pixels), and for images that are not finite.
+    Source: Pearson 1901; computed by scikit-learn's PCA.
+    """
+
+    def __init__(self, images: Tensor, code_size: int) -> None:
+        from sklearn.decomposition import PCA  # takes a second to import, which most users of codes can do without
+
+        rows = in_unit_range(images).flatten(start_dim=1).cpu()
+        most = min(rows.shape)
+        require(1 <= code_size <= most, "code_size", code_size, f"between 1 and {most}, what {len(rows)} images allow")
+        require(bool(rows.isfinite().all()), "images", "NaN or infinity", "finite; fill or drop what is missing first")
+        fitted = PCA(code_size, svd_solver="covariance_eigh" if len(rows) > rows.shape[1] else "full").fit(rows.numpy())
+        self.shape = tuple(images.shape[1:])
+        self.mean = torch.from_numpy(fitted.mean_).to(images.device, rows.dtype)
+        self.components = torch.from_numpy(fitted.components_).to(images.device, rows.dtype)
+
+    def first(self, code_size: int) -> "PrincipalComponents":
+        """The same with the `code_size` strongest components alone. Raises: InputError for more than there are."""
+        require(1 <= code_size <= len(self.components), "code_size", code_size, f"1 to {len(self.components)}")
+        fewer = object.__new__(PrincipalComponents)
+        fewer.shape, fewer.mean, fewer.components = self.shape, self.mean, self.components[:code_size]
+        return fewer
+
+    def encode(self, images: Tensor) -> Tensor:
+        """(batch, *) -> (batch, code_size)."""
+        return (images.flatten(start_dim=1) - self.mean) @ self.components.T
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """(batch, code_size) -> (batch, *)."""
+        return (codes @ self.components + self.mean).view(len(codes), *self.shape)
+
+
+# --- there and back ---------------------------------------------------------------------------------------------------
+
+
+def embed(coder: Coder, images: Tensor, *, batch_size: int = 500) -> Tensor:
+    """The codes of all images, in evaluation mode: (n, *) -> (n, code). Raises: InputError for no images."""
+    return _by_batches(coder, lambda part: coder.encode(in_unit_range(part)), images, batch_size)
+
+
+def reconstruct(coder: Coder, images: Tensor, *, batch_size: int = 500) -> Tensor:
+    """What is left of the images after the way through the code: (n, *), floats. Raises: InputError for no images."""
+    return _by_batches(coder, lambda part: coder.decode(coder.encode(in_unit_range(part))), images, batch_size)
+
+
+def reconstruction_errors(coder: Coder, images: Tensor, *, batch_size: int = 500) -> Tensor:
+    """Each image's mean squared error over its pixels, |x' - x|^2 / pixels: (n, *) -> (n).
+
+    Raises: InputError for no images.
+    """
+
+    def errors(part: Tensor) -> Tensor:
+        x = in_unit_range(part)
+        return (coder.decode(coder.encode(x)) - x).square().flatten(start_dim=1).mean(dim=1)
+
+    return _by_batches(coder, errors, images, batch_size)
+
+
+def in_unit_range(images: Tensor) -> Tensor:
+    """Bytes 0 .. 255 as floats in [0, 1]; floats as they are."""
+    return images if images.is_floating_point() else images / 255
+
+
+@torch.no_grad()
+def _by_batches(coder: Coder, work: Callable[[Tensor], Tensor], rows: Tensor, batch_size: int) -> Tensor:
+    """`work` on batch after batch, a module in evaluation mode; its mode is put back afterwards."""
+    require(len(rows) >= 1, "images", len(rows), "at least 1")
+    require(batch_size >= 1, "batch_size", batch_size, "at least 1")
+    module = coder if isinstance(coder, nn.Module) else nn.Module()
+    training = module.training
+    module.eval()
+    try:
+        return torch.cat([work(part) for part in rows.split(batch_size)])
+    finally:
+        module.train(training)
+
+
+# --- similarity search ------------------------------------------------------------------------------------------------
+
+
+def nearest(
+    queries: Tensor, gallery: Tensor, count: int, *, measure: Measure = "cosine", batch_size: int = 1_000
+) -> Tensor:
+    """For each query the places in the gallery of its `count` nearest rows, the nearest first.
+
+    Shapes: queries (q, width), gallery (n, width), floats; result (q, count), int64.
+    Raises: InputError for other shapes, an unknown measure, and unless 1 <= count <= n.
+    """
+    require_choice("measure", measure, get_args(Measure))
+    if measure == "cosine":
+        return _most_alike(normalize(queries, dim=1), normalize(gallery, dim=1), count, batch_size)[1]
+    return _most_alike(queries, gallery, count, batch_size)[1]
+
+
+def _most_alike(queries: Tensor, gallery: Tensor, count: int, batch_size: int) -> tuple[Tensor, Tensor]:
+    """The `count` largest q g - |g|^2 / 2 for each query, and where they are: |q - g|^2 is least there.
+
+    What is the same for all of the gallery, |q|^2 / 2, is left out.
+    """
+    fits = queries.dim() == gallery.dim() == 2 and queries.shape[1] == gallery.shape[1]
+    require(fits, "queries shape", tuple(queries.shape), f"(q, width) with the gallery's {tuple(gallery.shape[1:])}")
+    require(1 <= count <= len(gallery), "count", count, f"between 1 and {len(gallery)}, the size of the gallery")
+    halves = gallery.square().sum(dim=1) / 2
+    parts = [(part @ gallery.T).sub_(halves).topk(count, dim=1) for part in queries.split(batch_size)]
+    return torch.cat([part.values for part in parts]), torch.cat([part.indices for part in parts])
+
+
+def precision_at(neighbours: Tensor, gallery_labels: Tensor, query_labels: Tensor) -> float:
+    """precision@k: the share of the k neighbours of a query that are of its class, averaged over the queries.
+
+    Shapes: neighbours (q, k) places in the gallery, gallery_labels (n), query_labels (q).
+    Raises: InputError for other shapes.
+    """
+    fits = neighbours.dim() == 2 and query_labels.shape == neighbours.shape[:1]
+    require(fits, "query_labels shape", tuple(query_labels.shape), f"one for each row of {tuple(neighbours.shape)}")
+    alike = gallery_labels[neighbours] == query_labels.unsqueeze(1)
+    return alike.double().mean().item()
+
+
+# --- finding what is odd ----------------------------------------------------------------------------------------------
+
+
+def anomaly_scores(coder: Coder, images: Tensor, *, batch_size: int = 500) -> Tensor:
+    """How odd each image is to a coder that learned from ordinary ones: what it cannot reconstruct; higher is odder.
+
+    score = |x' - x|^2 / pixels
+    Shapes: images (n, *), bytes or floats; scores (n). Raises: InputError for no images.
+    """
+    return reconstruction_errors(coder, images, batch_size=batch_size)
+
+
+def novelty_scores(coder: Coder, images: Tensor, ordinary: Tensor, *, count: int = 5, batch_size: int = 500) -> Tensor:
+    """How odd each image is by its code: its distance to the most alike codes of ordinary images; higher is odder.
+
+    score = mean over the `count` nearest of 1 - cos(code, ordinary code), from 0 to 2. A coder may reconstruct simple
+    shapes that it never saw; here a shape is odd where no ordinary one has a like code.
+    Shapes: images (n, *), bytes or floats; ordinary (m, code), codes of training images; scores (n).
+    Raises: InputError for no images, codes of another width and unless 1 <= count <= m.
+    Source: Ramaswamy et al. 2000, SIGMOD 29.
+    """
+    codes, ordinary = (normalize(rows, dim=1) for rows in (embed(coder, images, batch_size=batch_size), ordinary))
+    alike, _ = _most_alike(codes, ordinary, count, batch_size)  # cos - 1/2, between rows of length 1
+    return 0.5 - alike.mean(dim=1)
+
+
+def anomaly_threshold(scores: Tensor, quantile: float = 0.95) -> float:
+    """The score above which an image counts as odd: the `quantile` of ordinary images kept apart from training.
+
+    A share 1 - quantile of ordinary images is then a false alarm.
+    Shapes: scores (n). Raises: InputError for no or not-finite scores and unless 0 < quantile < 1.
+    """
+    require(scores.dim() == 1 and len(scores) >= 1, "scores shape", tuple(scores.shape), "(n) with n >= 1")
+    require(0 < quantile < 1, "quantile", quantile, "above 0 and below 1")
+    require(bool(scores.isfinite().all()), "scores", "NaN or infinity", "finite; the coder has diverged")
+    return scores.double().quantile(quantile).item()
+
+
+# --- saving space -----------------------------------------------------------------------------------------------------
+
+
+class Compression(NamedTuple):
+    """What a code costs and what it keeps."""
+
+    bits: int
+    """Bits for each number of the code."""
+    rate: float
+    """How many times smaller the code is than the image, at 8 bits a pixel value."""
+    psnr: float
+    """Of the images that come back, in dB."""
+
+
+def psnr(images: Tensor, reconstruction: Tensor) -> float:
+    """Peak signal-to-noise ratio 10 log10(1 / mean |x' - x|^2), in dB, over all images at once.
+
+    20 dB is an error of a tenth of the whole range, 40 dB of a hundredth; infinite for equal images.
+    Shapes: both the same, bytes or in [0, 1]. Raises: InputError for differing shapes.
+    """
+    shapes = tuple(images.shape), tuple(reconstruction.shape)
+    require(shapes[0] == shapes[1], "reconstruction shape", shapes[1], f"{shapes[0]}, the images'")
+    error = (in_unit_range(images) - in_unit_range(reconstruction)).double().square().mean().item()
+    return -10 * math.log10(error) if error else math.inf
+
+
+def quantize(codes: Tensor, references: Tensor, bits: int) -> Tensor:
+    """Codes rounded to 2^bits values a unit, evenly spread over the middle 99 % of the unit's reference codes.
+
+    Shapes: codes (n, code), references (m, code); result as codes. Raises: InputError unless 1 <= bits <= 16.
+    """
+    require(1 <= bits <= 16, "bits", bits, "between 1 and 16")
+    edges = torch.tensor([0.005, 0.995], dtype=references.dtype, device=references.device)
+    low, high = references.quantile(edges, dim=0)
+    width = ((high - low) / 2**bits).clamp(min=torch.finfo(codes.dtype).tiny)
+    cell = ((codes - low) / width).floor().clamp(0, 2**bits - 1)
+    middle: Tensor = low + (cell + 0.5) * width
+    return middle
+
+
+def compression(coder: Coder, images: Tensor, references: Tensor, bits: int) -> Compression:
+    """The rate and PSNR of `images` kept as codes of `bits` bits a number, the cells laid by the codes `references`.
+
+    Shapes: images (n, *), references (m, code), codes of training images; a few thousand do.
+    Raises: InputError for no images and unless 1 <= bits <= 16.
+    """
+    codes = quantize(embed(coder, images), references, bits)
+    back = _by_batches(coder, coder.decode, codes, 500).clamp(0, 1)
+    rate = 8 * images.shape[1:].numel() / (bits * codes.shape[1])
+    return Compression(bits, rate, psnr(images, back))

@@ -1,0 +1,292 @@
+"""Find the digit that was never shown: each of the ten classes in turn plays the defect, the other nine are ordinary.
+
+An autoencoder learns from ordinary images alone. Odd is then what it cannot make again from its code, or what has a
+code unlike all ordinary ones; above a threshold, laid by ordinary images kept apart, an image is called a defect. Both
+scores stand beside the same from principal components of several sizes. Source: Ruff et al. 2021, arXiv:2009.11732.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple
+
+from annotated_types import Ge, Interval, MinLen
+
+import generative
+import labs.kit as kit
+from foundations.errors import require
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from matplotlib.figure import Figure
+    from torch import Tensor
+
+    from generative.codes import Coder
+    from labs.kit.data import ImageData
+
+topic = "generative models"
+BY_CODE, BY_ERROR = "code distance", "reconstruction error"
+SHOWN = 4
+"""Images of each kind of mistake in a row of the picture."""
+
+
+@dataclass(frozen=True)
+class Config(kit.Config):
+    """Settings of the lab."""
+
+    data: str = "mnist"
+    """Data set: a registered name, or a folder of images in one sub-folder a class."""
+    model: Literal["dense", "deep", "conv", "denoising", "sparse"] = "denoising"
+    """The autoencoder; denoising learns shapes rather than strokes."""
+    code_size: kit.Count = 32
+    """Numbers in its code."""
+    code_noise: Annotated[float, Ge(0)] = 0.5
+    """Standard deviation of the noise added to the code in training: alike codes must then mean alike images."""
+    pca_sizes: Annotated[tuple[kit.Count, ...], MinLen(1)] = (8, 16, 32, 64)
+    """Numbers of principal components beside it; the table keeps the best, judged by the answers themselves."""
+    steps: kit.Count = 500
+    """Updates for each class held out."""
+    batch_size: Annotated[int, Ge(2)] = 128
+    """Images an update."""
+    learning_rate: kit.Rate = 2e-3
+    """AdamW's largest step size."""
+    training_images: kit.Count = 60_000
+    """Training images at most."""
+    test_images: Annotated[int, Ge(100)] = 10_000
+    """Test images at most."""
+    remembered: kit.Count = 5_000
+    """Ordinary codes that an image's code is compared with, at most."""
+    apart: Annotated[int, Ge(20)] = 2_000
+    """Ordinary training images kept apart, at most a fifth: they lay the threshold."""
+    quantile: Annotated[float, Interval(gt=0, lt=1)] = 0.95
+    """Share of ordinary images that the threshold lets pass."""
+
+    useful_threads: ClassVar[int] = 1
+    presets: ClassVar[kit.Presets] = {
+        "smoke": {"steps": 10, "training_images": 1_500, "test_images": 300, "remembered": 500, "pca_sizes": (8, 32)},
+        "full": {"steps": 6_000, "remembered": 20_000},
+    }
+
+
+class Trial(NamedTuple):
+    """One class as the defect: what each way of scoring says of the test images, and what the first of them gets wrong.
+
+    `worst` holds images of either mistake, each followed by what the autoencoder makes of it.
+    """
+
+    scores: "dict[str, Tensor]"
+    areas: dict[str, float]
+    threshold: float
+    odd: "Tensor"
+    worst: "dict[str, Tensor]"
+
+
+def main(config: Config, run: kit.Run) -> None:
+    """Each class in turn; then the table, the mean over the classes, and the worst mistakes."""
+    images = load(config, run)
+    trials = [_hold_out(label, images, config, run) for label in range(len(images.class_names))]
+    mean = {way: sum(trial.areas[way] for trial in trials) / len(trials) for way in trials[0].areas}
+    best_pca = max((way for way in mean if way.startswith("PCA")), key=mean.__getitem__)
+    own = [way for way in mean if way.startswith("autoencoder")]
+    _tell(trials, mean, [*own, best_pca], images, run)
+    run.figure("roc_areas", _draw_areas(trials, mean, [own[0], best_pca], images))
+    run.figure("scores", _draw_scores(trials, images, config))
+    run.figure("worst_cases", _draw_worst(trials, images))
+
+
+def load(config: Config, run: kit.Run) -> "ImageData":
+    """The images, shuffled, since the first ones of a folder may all be of one class; no more than asked for."""
+    from dataclasses import replace
+
+    import torch
+
+    images, stream = run.load_images(config.data), run.streams.torch("subset")
+    require(len(images.class_names) >= 2, "data", config.data, "of two classes or more: one is held out")
+    train = torch.randperm(len(images.train_images), generator=stream)[: config.training_images]
+    test = torch.randperm(len(images.test_images), generator=stream)[: config.test_images]
+    return replace(
+        images,
+        train_images=images.train_images[train],
+        train_labels=images.train_labels[train],
+        test_images=images.test_images[test],
+        test_labels=images.test_labels[test],
+    )
+
+
+def _hold_out(label: int, images: "ImageData", config: Config, run: kit.Run) -> Trial:
+    """Learn from all other classes, then score the test images."""
+    from sklearn.metrics import roc_auc_score
+
+    ordinary = images.train_images[images.train_labels != label]
+    count = min(config.apart, len(ordinary) // 5)
+    apart, ordinary = ordinary[:count], ordinary[count:]
+    autoencoder = _train(label, ordinary, config, run)
+    test, odd = images.test_images, images.test_labels == label
+    few = f"more: {int(odd.sum())} are of class {images.class_names[label]!r}, {SHOWN} are shown"
+    require(SHOWN <= int(odd.sum()) <= len(odd) - SHOWN, "test_images", config.test_images, few)
+    scores = _score("autoencoder", autoencoder, test, ordinary, config)
+    sizes = [size for size in config.pca_sizes if size <= min(len(ordinary), test[0].numel())]
+    components = generative.PrincipalComponents(ordinary, max(sizes))
+    for size in sizes:
+        scores |= _score(f"PCA {size}", components.first(size), test, ordinary, config)
+    areas = {way: float(roc_auc_score(odd.numpy(), each.numpy())) for way, each in scores.items()}
+    kept_apart = _score("autoencoder", autoencoder, apart, ordinary, config)
+    first = next(iter(scores))
+    threshold = generative.codes.anomaly_threshold(kept_apart[first], config.quantile)
+    return Trial(scores, areas, threshold, odd, _worst(autoencoder, test, scores[first], odd))
+
+
+def _worst(
+    autoencoder: "generative.Autoencoder", test: "Tensor", scores: "Tensor", odd: "Tensor"
+) -> "dict[str, Tensor]":
+    """The defects that look most ordinary and the ordinary images that look oddest, each with its reconstruction."""
+    import torch
+
+    hidden = scores.where(odd, torch.inf).argsort()[:SHOWN]
+    loud = scores.where(~odd, -torch.inf).argsort(descending=True)[:SHOWN]
+    found = {}
+    for title, chosen in (("Defects that look most ordinary", hidden), ("Ordinary images that look oddest", loud)):
+        made = generative.codes.reconstruct(autoencoder, test[chosen])
+        found[title] = torch.stack([test[chosen] / 255, made], dim=1).flatten(0, 1)
+    return found
+
+
+def _train(label: int, ordinary: "Tensor", config: Config, run: kit.Run) -> "generative.Autoencoder":
+    """A small autoencoder of the ordinary images: a phase of the run."""
+    learner = generative.build_autoencoder(
+        config.model,
+        ordinary,
+        code_size=config.code_size,
+        hidden=None if config.model in ("conv", "deep") else (256,),
+        code_noise=config.code_noise,
+        steps=config.steps,
+        batch_size=config.batch_size,
+        learning_rate=config.learning_rate,
+        streams=run.streams.child(f"without {label}"),
+        device=run.device,
+    )
+    for _ in run.follow(learner, steps=config.steps, examples_per_step=config.batch_size, name=f"without_{label}"):
+        pass
+    return learner.autoencoder.to("cpu")
+
+
+def _score(name: str, coder: "Coder", images: "Tensor", ordinary: "Tensor", config: Config) -> "dict[str, Tensor]":
+    """Both scores of the images."""
+    codes = generative.codes
+    remembered = codes.embed(coder, ordinary[: config.remembered])
+    return {
+        f"{name}, {BY_CODE}": codes.novelty_scores(coder, images, remembered),
+        f"{name}, {BY_ERROR}": codes.anomaly_scores(coder, images),
+    }
+
+
+# --- what came out ----------------------------------------------------------------------------------------------------
+
+
+def _tell(
+    trials: "Sequence[Trial]", mean: "Mapping[str, float]", ways: "Sequence[str]", images: "ImageData", run: kit.Run
+) -> None:
+    """Tables: each class with the ways that count, and the mean of every way; the summary; an alarm."""
+    first, best_pca = ways[0], ways[-1]
+    caught = [float((trial.scores[first][trial.odd] > trial.threshold).double().mean()) for trial in trials]
+    false = [float((trial.scores[first][~trial.odd] > trial.threshold).double().mean()) for trial in trials]
+    rows: list[dict[str, object]] = [
+        {
+            "held out": name,
+            **{way: f"{trial.areas[way]:.3f}" for way in ways},
+            "caught": f"{c:.0%}",
+            "false alarms": f"{f:.1%}",
+        }
+        for name, trial, c, f in zip(images.class_names, trials, caught, false, strict=True)
+    ]
+    run.table("roc_area_by_class", rows)
+    run.table("roc_area_mean", [{"score": way, "mean ROC AUC": f"{area:.3f}"} for way, area in mean.items()])
+    errors = [area for way, area in mean.items() if way.startswith("PCA") and way.endswith(BY_ERROR)]
+    run.summary(
+        {
+            "roc_auc": mean[first],
+            "roc_auc_pca_best": mean[best_pca],
+            "roc_auc_by_error": mean[ways[1]],
+            "roc_auc_by_error_pca_best": max(errors),
+            "roc_auc_lowest": min(trial.areas[first] for trial in trials),
+            "caught": sum(caught) / len(caught),
+            "false_alarms": sum(false) / len(false),
+        }
+    )
+    if mean[first] <= mean[best_pca]:
+        run.note(f"no better than principal components ({best_pca}): train for longer (--steps)")
+
+
+# --- pictures ---------------------------------------------------------------------------------------------------------
+
+
+def _draw_areas(
+    trials: "Sequence[Trial]", mean: "Mapping[str, float]", ways: "Sequence[str]", images: "ImageData"
+) -> "Figure":
+    """For each held-out class the area of the autoencoder and of the best principal components, hardest class below."""
+    colours = kit.figures.COLOURS  # the project's style comes with them
+    from matplotlib import pyplot as plt
+
+    order = sorted(range(len(trials)), key=lambda label: trials[label].areas[ways[0]])
+    figure, axes = plt.subplots(figsize=(7.2, 0.36 * len(trials) + 1.9))
+    for way, colour, marker in zip(ways, colours, ("o", "s"), strict=False):
+        areas = [trials[label].areas[way] for label in order]
+        axes.plot(areas, range(len(order)), marker, color=colour, label=f"{way}: {mean[way]:.3f} on average", zorder=3)
+        axes.axvline(mean[way], color=colour, linestyle="--", linewidth=1)
+    for row, label in enumerate(order):
+        both = [trials[label].areas[way] for way in ways]
+        axes.plot(both, [row, row], "-", color="#999999", linewidth=1.5, zorder=2)
+    axes.axvline(0.5, color="black", linestyle=":", linewidth=1)
+    axes.annotate(" guessing", (0.5, len(order) - 0.6), fontsize=8)
+    axes.set_yticks(range(len(order)), [images.class_names[label] for label in order])
+    axes.set(xlabel="ROC AUC (chance that a defect scores above an ordinary image)", ylabel="class held out")
+    axes.set_xlim(min(0.48, *(trial.areas[way] - 0.02 for trial in trials for way in ways)), 1.005)
+    axes.set_title("How well a class that was never shown is found")
+    figure.legend(loc="outside lower center", fontsize=9)
+    return figure
+
+
+def _draw_scores(trials: "Sequence[Trial]", images: "ImageData", config: Config) -> "Figure":
+    """Scores of ordinary images and of defects, for the class found best and the class found worst."""
+    colours = kit.figures.COLOURS
+    import numpy as np
+    from matplotlib import pyplot as plt
+
+    first = next(iter(trials[0].areas))
+    order = sorted(range(len(trials)), key=lambda label: trials[label].areas[first])
+    figure, panels = plt.subplots(1, 2, figsize=(10.4, 3.7))
+    for axes, label, word in zip(panels, (order[-1], order[0]), ("easiest", "hardest"), strict=True):
+        trial = trials[label]
+        scores = trial.scores[first].numpy()
+        edges = np.linspace(0, np.quantile(scores, 0.999), 50)
+        name = images.class_names[label]
+        for part, text, colour in ((~trial.odd, "ordinary", colours[0]), (trial.odd, "defect", colours[1])):
+            own = scores[part.numpy()]
+            axes.hist(own, edges, weights=np.full(len(own), 100 / len(own)), alpha=0.55, color=colour, label=text)
+        text = f"threshold: {config.quantile:.0%} of ordinary ones pass"
+        axes.axvline(trial.threshold, color="black", linestyle="--", label=text)
+        axes.set_title(f"The {word} class, {name}: ROC AUC {trial.areas[first]:.3f}")
+        axes.set(xlabel="distance to the nearest ordinary codes (1 - cosine)", ylabel="share of the kind (%)")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9)
+    return figure
+
+
+def _draw_worst(trials: "Sequence[Trial]", images: "ImageData") -> "Figure":
+    """A row for each held-out class: the defects that look most ordinary, the ordinary images that look oddest."""
+    import torch
+    from matplotlib import pyplot as plt
+
+    figure, panels = plt.subplots(1, 2, figsize=(9.6, 0.51 * len(trials) + 0.8))
+    for axes, title in zip(panels, trials[0].worst, strict=True):
+        sheet = kit.figures.grid(torch.cat([trial.worst[title] for trial in trials]), 2 * SHOWN, scale=1)
+        axes.imshow(sheet, cmap="gray", vmin=0, vmax=255)
+        step = sheet.height / len(trials)
+        axes.set_yticks([step * (row + 0.5) for row in range(len(trials))], images.class_names)
+        axes.set(xticks=[], title=title, ylabel="class held out")
+        axes.tick_params(length=0)
+        axes.grid(visible=False)
+    figure.suptitle("The worst mistakes: each image, and to its right what the autoencoder makes of it", fontsize=11)
+    return figure
+
+
+if __name__ == "__main__":
+    kit.launch(main)

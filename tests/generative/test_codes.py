@@ -1,0 +1,206 @@
+"""What codes are used for, worked out by hand; principal components against scikit-learn's."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from sklearn.decomposition import PCA
+from torch import nn
+
+from foundations.errors import InputError
+from foundations.layers import Dropout
+from generative.autoencoders import Autoencoder
+from generative.codes import (
+    PrincipalComponents,
+    anomaly_scores,
+    anomaly_threshold,
+    compression,
+    embed,
+    in_unit_range,
+    nearest,
+    novelty_scores,
+    precision_at,
+    psnr,
+    quantize,
+    reconstruct,
+    reconstruction_errors,
+)
+
+
+class Halves:
+    """Keeps the first of two numbers and takes the other for 0."""
+
+    def encode(self, images):
+        return images[:, :1]
+
+    def decode(self, codes):
+        return torch.cat([codes, torch.zeros_like(codes)], dim=1)
+
+
+# --- principal components ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [50, 500])  # fewer images than pixels, and more
+def test_principal_components_reconstruct_as_scikit_learns_do(count, digit_images):
+    images = digit_images[:count, :, 6:22, 6:22].contiguous()
+    rows = (images.float() / 255).flatten(1).numpy()
+    reference = PCA(12, svd_solver="full").fit(rows)
+    wanted = reference.inverse_transform(reference.transform(rows))
+    found = reconstruct(PrincipalComponents(images, 12), images)
+    assert found.shape == images.shape
+    np.testing.assert_allclose(found.flatten(1).numpy(), wanted, atol=1e-4)
+
+
+def test_the_first_components_are_those_of_a_smaller_fit(digit_images):
+    images = digit_images[:200, :, 8:20, 8:20]
+    few, first = PrincipalComponents(images, 5), PrincipalComponents(images, 20).first(5)
+    torch.testing.assert_close(reconstruct(first, images), reconstruct(few, images), atol=1e-4, rtol=0)
+
+
+def test_as_many_components_as_pixels_lose_nothing():
+    images = torch.rand(50, 1, 2, 3, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(reconstruct(PrincipalComponents(images, 6), images), images, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("size", [0, 51])
+def test_more_components_than_images_are_refused(size, digit_images):
+    with pytest.raises(InputError, match=f"code_size={size}: must be between 1 and 50"):
+        PrincipalComponents(digit_images[:50], size)
+
+
+def test_images_that_are_not_finite_are_refused():
+    with pytest.raises(InputError, match="must be finite"):
+        PrincipalComponents(torch.full((9, 1, 2, 2), math.nan), 2)
+
+
+# --- there and back ---------------------------------------------------------------------------------------------------
+
+
+def test_bytes_and_floats_of_the_same_images_have_the_same_codes_and_scores(digit_images):
+    coder, images = PrincipalComponents(digit_images, 4), digit_images[:7]
+    torch.testing.assert_close(embed(coder, images), embed(coder, images / 255))
+    torch.testing.assert_close(anomaly_scores(coder, images), anomaly_scores(coder, images / 255))
+
+
+def test_a_module_is_looked_through_in_evaluation_mode_and_put_back():
+    coder = Autoencoder(Dropout(0.5), nn.Identity())
+    images = torch.ones(8, 5)
+    assert torch.equal(reconstruct(coder, images), images)
+    assert coder.training
+
+
+def test_results_do_not_depend_on_the_batch_size(digit_images):
+    coder = PrincipalComponents(digit_images, 4)
+    errors = [reconstruction_errors(coder, digit_images[:100], batch_size=size) for size in (7, 100)]
+    torch.testing.assert_close(*errors)
+
+
+def test_no_images_are_refused():
+    with pytest.raises(InputError, match="images=0: must be at least 1"):
+        embed(Halves(), torch.empty(0, 2))
+
+
+def test_the_anomaly_score_is_the_mean_squared_error_of_each_image():
+    assert anomaly_scores(Halves(), torch.tensor([[3.0, 0.0], [1.0, 2.0]])).tolist() == [0.0, 2.0]
+
+
+# --- similarity search ------------------------------------------------------------------------------------------------
+
+GALLERY = torch.tensor([[1.0, 0.0], [10.0, 0.0], [0.0, 2.0], [1.0, 1.0]])
+
+
+def test_the_nearest_by_distance_come_in_order():
+    assert nearest(torch.tensor([[2.0, 0.0]]), GALLERY, 3, measure="euclidean").tolist() == [[0, 3, 2]]
+
+
+def test_the_nearest_by_angle_disregard_length():
+    found = nearest(torch.tensor([[2.0, 0.1]]), GALLERY, 4, measure="cosine").tolist()[0]
+    assert (sorted(found[:2]), found[2:]) == ([0, 1], [3, 2])
+
+
+def test_the_nearest_agree_with_distances_measured_one_by_one(generator):
+    queries, gallery = torch.randn(30, 5, generator=generator), torch.randn(40, 5, generator=generator)
+    wanted = torch.cdist(queries, gallery).argsort(dim=1)[:, :6]
+    assert torch.equal(nearest(queries, gallery, 6, measure="euclidean", batch_size=7), wanted)
+
+
+def test_precision_at_three_by_hand():
+    labels = torch.tensor([0, 0, 1, 2])
+    neighbours = torch.tensor([[0, 1, 2], [2, 3, 0]])  # of class 0, 0, 1 and of 1, 2, 0
+    assert precision_at(neighbours, labels, torch.tensor([0, 1])) == pytest.approx((2 / 3 + 1 / 3) / 2)
+
+
+def test_impossible_searches_are_refused():
+    with pytest.raises(InputError, match="count=5: must be between 1 and 4"):
+        nearest(GALLERY, GALLERY, 5)
+    with pytest.raises(InputError, match="queries shape"):
+        nearest(torch.zeros(1, 3), GALLERY, 1)
+    with pytest.raises(InputError, match="did you mean 'cosine'"):
+        nearest(GALLERY, GALLERY, 1, measure="cosin")
+    with pytest.raises(InputError, match="query_labels shape"):
+        precision_at(torch.zeros(3, 2, dtype=torch.int64), torch.zeros(4), torch.zeros(2))
+
+
+# --- finding what is odd ----------------------------------------------------------------------------------------------
+
+
+def test_the_novelty_score_is_the_mean_angle_to_the_nearest_ordinary_codes_by_hand():
+    class Same(Halves):
+        def encode(self, images):
+            return images
+
+    ordinary = torch.tensor([[2.0, 0.0], [0.0, 3.0], [-1.0, 0.0]])
+    images = torch.tensor([[5.0, 0.0], [-1.0, -1.0]])
+    wanted = [(0 + 1) / 2, ((1 - math.sqrt(0.5)) + (1 + math.sqrt(0.5))) / 2]
+    assert novelty_scores(Same(), images, ordinary, count=2).tolist() == pytest.approx(wanted, abs=1e-6)
+
+
+def test_the_threshold_lets_the_asked_share_of_ordinary_images_pass():
+    scores = torch.arange(1000.0).flip(0)
+    assert (scores > anomaly_threshold(scores, 0.95)).sum() == 50
+    assert anomaly_threshold(torch.tensor([0.0, 1.0, 2.0]), 0.75) == pytest.approx(1.5)
+
+
+def test_impossible_thresholds_are_refused():
+    with pytest.raises(InputError, match=r"quantile=1\.0: must be above 0 and below 1"):
+        anomaly_threshold(torch.ones(3), 1.0)
+    with pytest.raises(InputError, match="diverged"):
+        anomaly_threshold(torch.tensor([1.0, math.nan]))
+
+
+# --- saving space -----------------------------------------------------------------------------------------------------
+
+
+def test_an_error_of_a_tenth_is_twenty_decibels():
+    assert psnr(torch.zeros(2, 3), torch.full((2, 3), 0.1)) == pytest.approx(20)
+    assert psnr(torch.zeros(2, 3), torch.zeros(2, 3)) == math.inf
+    with pytest.raises(InputError, match="reconstruction shape"):
+        psnr(torch.zeros(2, 3), torch.zeros(3, 2))
+
+
+def test_two_bits_leave_four_values_within_half_a_cell():
+    codes = torch.linspace(0, 1, 201).unsqueeze(1)
+    found = quantize(codes, codes, 2)
+    assert len(found.unique()) == 4
+    assert (found - codes).abs().max() <= 0.125 + 0.005
+
+
+def test_the_compression_rate_counts_bits(digit_images):
+    coder = PrincipalComponents(digit_images, 16)
+    references = embed(coder, digit_images)
+    assert compression(coder, digit_images[:50], references, 8).rate == pytest.approx(784 * 8 / (16 * 8))
+    assert compression(coder, digit_images[:50], references, 4).rate == pytest.approx(784 * 8 / (16 * 4))
+
+
+def test_more_bits_keep_more(digit_images):
+    coder = PrincipalComponents(digit_images, 16)
+    references = embed(coder, digit_images)
+    ratios = [compression(coder, digit_images[:200], references, bits).psnr for bits in (1, 2, 4, 8)]
+    whole = psnr(digit_images[:200], reconstruct(coder, digit_images[:200]).clamp(0, 1))
+    assert ratios == sorted(ratios)
+    assert ratios[-1] == pytest.approx(whole, abs=0.1)
+
+
+def test_bytes_count_as_zero_to_one():
+    assert in_unit_range(torch.tensor([0, 255], dtype=torch.uint8)).tolist() == [0.0, 1.0]
