@@ -1,5 +1,8 @@
+from . import bandits as bandits
+from . import dynamic_programming as dynamic_programming
 from . import envs as envs
 from . import statistics as statistics
+from . import tabular as tabular
 from .environments import make_environments as make_environments
 from .evaluation import Evaluation as Evaluation
 from .evaluation import evaluate as evaluate

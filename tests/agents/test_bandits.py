@@ -1,0 +1,361 @@
+"""Bandits: scores and updates by hand, regret, budgets, exact resume."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from gymnasium.vector import AutoresetMode
+
+from agents.bandits import (
+    UCB1,
+    BanditAgent,
+    BetaThompson,
+    BiddingAgent,
+    Budget,
+    EpsilonGreedy,
+    FixedBidAgent,
+    FixedBidder,
+    GaussianThompson,
+    LinearEpsilonGreedy,
+    LinearThompson,
+    LinUCB,
+    PacedBidder,
+    Pacing,
+    lai_robbins,
+    play_day,
+)
+from agents.bandits.policy import first_of_the_best
+from agents.envs.ad_bidding import AdBiddingVectorEnv
+from agents.envs.marketing import MarketingVectorEnv
+from agents.envs.multi_armed import MultiArmedVectorEnv
+from agents.envs.recommender import RecommenderVectorEnv
+from agents.interaction import Interaction
+from agents.playing import Agent, Player
+from foundations.errors import InputError
+from foundations.streams import Streams
+
+NOTHING = np.zeros((1, 1))
+AT_ONCE = {"autoreset_mode": AutoresetMode.SAME_STEP}
+
+
+def stream(seed=0):
+    return np.random.default_rng(seed)
+
+
+def pull(policy, *pulls, context=NOTHING):
+    """Let one run pull arms: (arm, reward), ..."""
+    for arm, reward in pulls:
+        policy.update(context, np.array([arm]), np.array([reward], float))
+
+
+# --- policies by hand -------------------------------------------------------------------------------------------------
+
+
+def test_means_are_those_of_what_was_paid():
+    policy = EpsilonGreedy(1, 3, stream(), epsilon=0.0)
+    pull(policy, (0, 1), (0, 0), (0, 0), (2, 0.5))
+    assert policy.scores(NOTHING)[0] == pytest.approx([1 / 3, 0, 0.5])
+
+
+def test_epsilon_greedy_tries_as_often_as_it_says_and_ever_less_with_decay():
+    def share_of_tries(rounds, **settings):
+        policy = EpsilonGreedy(4000, 2, stream(), **settings)
+        policy.means[:, 0] = 1
+        policy.rounds = rounds
+        return 2 * (first_of_the_best(policy.scores(NOTHING), stream()) == 1).mean()
+
+    assert share_of_tries(0, epsilon=0.2) == pytest.approx(0.2, abs=0.03)
+    assert share_of_tries(399, epsilon=1.0, decay=100) == pytest.approx(0.25, abs=0.03)
+
+
+def test_ucb1_is_the_mean_and_its_bonus_by_hand():
+    policy = UCB1(1, 2, stream())
+    pull(policy, (0, 1), (1, 0), (1, 1))
+    bonus = np.sqrt(2 * np.log(3) / np.array([1, 2]))
+    assert policy.scores(NOTHING)[0] == pytest.approx([1 + bonus[0], 0.5 + bonus[1]])
+
+
+def test_ucb1_pulls_every_arm_once_before_any_twice():
+    policy = UCB1(5, 4, stream())
+    for _ in range(4):
+        policy.update(NOTHING, first_of_the_best(policy.scores(NOTHING), policy.stream), np.zeros(5))
+    assert (policy.pulls == 1).all()
+
+
+def test_beta_thompson_draws_from_the_belief_of_its_counts():
+    policy = BetaThompson(20_000, 2, stream())
+    policy.successes[:], policy.failures[:] = [3, 0], [1, 0]
+    drawn = policy.scores(NOTHING)
+    assert drawn.mean(0) == pytest.approx([4 / 6, 1 / 2], abs=0.01)
+    assert drawn.var(0) == pytest.approx([4 * 2 / (36 * 7), 1 / 12], abs=0.003)
+
+
+def test_beta_thompson_counts_successes_and_failures_and_refuses_other_rewards():
+    policy = BetaThompson(1, 2, stream())
+    pull(policy, (0, 1), (0, 1), (0, 0))
+    assert policy.estimates(NOTHING)[0] == pytest.approx([3 / 5, 1 / 2])
+    with pytest.raises(InputError, match=r"rewards=\[0.5\]: must be 0 or 1; .*GaussianThompson"):
+        pull(policy, (0, 0.5))
+
+
+def test_gaussian_thompson_draws_from_the_belief_of_its_sums():
+    policy = GaussianThompson(20_000, 2, stream(), noise=0.6, prior_pulls=1.0)
+    policy.pulls[:], policy.sums[:] = [3, 0], [8, 0]
+    drawn = policy.scores(NOTHING)
+    assert drawn.mean(0) == pytest.approx([2, 0], abs=0.02)
+    assert drawn.std(0) == pytest.approx([0.3, 0.6], abs=0.01)
+
+
+# A context (1, 0) with reward 1, then (1, 1) with reward 0: A = I + [[2, 1], [1, 1]] = [[3, 1], [1, 2]], b = (1, 0).
+TWO_POINTS = [(np.array([[1.0, 0.0]]), 1.0), (np.array([[1.0, 1.0]]), 0.0)]
+
+
+def after_two_points(kind, **settings):
+    policy = kind(1, 2, 2, stream(), **settings)
+    for context, reward in TWO_POINTS:
+        policy.update(context, np.array([1]), np.array([reward]))
+    return policy
+
+
+def test_the_linear_model_after_two_points_is_the_ridge_regression_by_hand():
+    policy = after_two_points(LinUCB)
+    assert policy.inverse[0, 1] == pytest.approx(np.array([[2, -1], [-1, 3]]) / 5)
+    assert policy.weights[0, 1] == pytest.approx([2 / 5, -1 / 5])
+    assert policy.inverse[0, 0] == pytest.approx(np.eye(2))  # the other arm has seen nothing
+    assert policy.weights[0, 0] == pytest.approx([0, 0])
+
+
+def test_linucb_after_two_points_is_the_estimate_and_its_bonus_by_hand():
+    scores = after_two_points(LinUCB, alpha=0.5).scores(np.array([[0.0, 2.0]]))
+    assert scores[0] == pytest.approx([0.5 * 2, -2 / 5 + 0.5 * np.sqrt(4 * 3 / 5)])
+
+
+def test_linear_thompson_after_two_points_draws_estimates_as_wide_as_its_doubt():
+    policy = after_two_points(LinearThompson, noise=0.5)
+    drawn = np.array([policy.scores(np.array([[0.0, 2.0]]))[0] for _ in range(5000)])
+    assert drawn.mean(0) == pytest.approx([0, -2 / 5], abs=0.05)
+    assert drawn.std(0) == pytest.approx([0.5 * 2, 0.5 * np.sqrt(4 * 3 / 5)], rel=0.05)
+
+
+def test_many_runs_learn_what_each_would_alone():
+    contexts, rewards = stream(1).random((30, 3, 2)), stream(2).random((30, 3))
+    actions = stream(3).integers(2, size=(30, 3))
+    together, alone = LinUCB(3, 2, 2, stream()), [LinUCB(1, 2, 2, stream()) for _ in range(3)]
+    for x, a, r in zip(contexts, actions, rewards, strict=True):
+        together.update(x, a, r)
+        for run, policy in enumerate(alone):
+            policy.update(x[run : run + 1], a[run : run + 1], r[run : run + 1])
+    for run, policy in enumerate(alone):
+        assert together.inverse[run] == pytest.approx(policy.inverse[0])
+        assert together.weights[run] == pytest.approx(policy.weights[0])
+
+
+def test_among_equal_scores_luck_decides():
+    chosen = first_of_the_best(np.tile([0.0, 1.0, 1.0], (3000, 1)), stream())
+    assert np.bincount(chosen, minlength=3) / 3000 == pytest.approx([0, 0.5, 0.5], abs=0.03)
+
+
+def test_the_bound_of_lai_and_robbins_by_hand():
+    divergence = 0.5 * np.log(0.5 / 0.6) + 0.5 * np.log(0.5 / 0.4)
+    assert lai_robbins([0.5, 0.6, 0.6]) == pytest.approx(0.1 / divergence)
+
+
+# --- agents -----------------------------------------------------------------------------------------------------------
+
+
+def play(agent, updates):
+    learning = agent.learn()
+    for _ in range(updates):
+        metrics = next(learning)
+    return metrics
+
+
+def test_regret_is_what_the_environment_says_of_the_arms_that_were_pulled():
+    machines = MultiArmedVectorEnv(3, probabilities=(0.2, 0.9), **AT_ONCE)
+    agent = BanditAgent(machines, UCB1(3, 2, stream()), streams=Streams(0), rounds=50)
+    metrics = play(agent, 2)
+    assert agent.regret == pytest.approx(0.7 * agent.pulls[:, 0])
+    assert metrics["regret/total"] == pytest.approx(agent.regret.mean())
+    assert metrics["environment_steps"] == 300
+
+
+def test_thompson_and_ucb1_find_the_best_arm_and_random_tries_go_on_losing():
+    lost = {}
+    for name, policy in {
+        "thompson": BetaThompson(40, 3, stream()),
+        "random": EpsilonGreedy(40, 3, stream(), epsilon=1),
+    }.items():
+        machines = MultiArmedVectorEnv(40, probabilities=(0.2, 0.5, 0.8), **AT_ONCE)
+        agent = BanditAgent(machines, policy, streams=Streams(0), rounds=500)
+        play(agent, 1)
+        lost[name] = agent.regret.mean()
+    assert lost["thompson"] < 20
+    assert lost["random"] == pytest.approx(500 * 0.3, rel=0.1)
+
+
+def test_linucb_and_linear_thompson_beat_epsilon_greedy_at_recommending():
+    lost = {}
+    for kind in (LinUCB, LinearThompson, LinearEpsilonGreedy):
+        users = RecommenderVectorEnv(20, world=None, **AT_ONCE)
+        agent = BanditAgent(users, kind(20, 10, 5, stream()), streams=Streams(0), rounds=2000)
+        play(agent, 1)
+        lost[kind] = agent.regret.mean()
+    assert max(lost[LinUCB], lost[LinearThompson]) < 0.8 * lost[LinearEpsilonGreedy]
+
+
+def marketing_agent(pacing=True, runs=10):
+    customers = MarketingVectorEnv(runs, world=None, **AT_ONCE)
+    budget = Budget(customers.costs, Pacing(runs, 1000)) if pacing else None
+    policy = LinearThompson(runs, 4, 4, stream())
+    segment = lambda observations: observations[:, :4].astype(float)  # noqa: E731
+    return BanditAgent(customers, policy, streams=Streams(0), rounds=1000, context=segment, budget=budget)
+
+
+def test_with_pacing_the_budget_brings_more_conversions():
+    paced, unpaced = marketing_agent(), marketing_agent(pacing=False)
+    play(paced, 3), play(unpaced, 3)
+    optimum = paced.interaction.environments.optimum
+    paced_share = 1 - np.diff(paced.curve, axis=0)[-1] / (1000 * optimum)
+    unpaced_share = 1 - np.diff(unpaced.curve, axis=0)[-1] / (1000 * optimum)
+    assert paced_share.mean() > 0.9
+    assert paced_share.mean() > unpaced_share.mean() + 0.15
+
+
+def test_pacing_raises_the_price_of_money_by_hand():
+    pacing = Pacing(1, 100, rate=0.1, first=2.0)
+    pacing.look(np.array([1.0]), np.array([1.0]), np.array([True]))
+    assert pacing.price == pytest.approx([2.0])  # nothing spent yet
+    pacing.look(np.array([0.99]), np.array([0.98]), np.array([False]))
+    assert pacing.price == pytest.approx([2.0 * np.exp(0.1 * (2 - 1))])  # twice the allowance of 1/100
+    pacing.look(np.array([0.98]), np.array([0.98]), np.array([False]))
+    assert pacing.price == pytest.approx([2.0])  # then nothing at all
+    pacing.look(np.array([1.0]), np.array([1.0]), np.array([True]))
+    assert pacing.price == pytest.approx([2.0])  # a new day: the new money was not earned
+
+
+def bidding(kind=BiddingAgent, days=1, runs=6, **settings):
+    auctions = AdBiddingVectorEnv(runs, world=None, rounds=400, budget=5.0, **AT_ONCE)
+    return kind(auctions, streams=Streams(0), **settings)
+
+
+def test_learned_values_with_pacing_beat_the_best_fixed_bid():
+    learned, fixed = bidding(), bidding(FixedBidAgent, bids=np.geomspace(0.01, 0.3, 30))
+    play(learned, 8), play(fixed, 8)
+    shares = []
+    for agent in (learned, fixed):
+        days = [play_day(agent.player(greedy=True, stream=stream()), agent.interaction) for _ in range(3)]
+        shares.append(np.mean([day["clicks"].sum(0) / day["optimum"] for day in days]))
+    assert shares[0] > 1.05 * shares[1]
+
+
+def test_bidders_spend_the_same_days_in_the_same_worlds():
+    learned, fixed = bidding(), bidding(FixedBidAgent, bids=[0.05])
+    play(learned, 2), play(fixed, 2)
+    assert np.array_equal(learned.interaction.environments.rivals, fixed.interaction.environments.rivals)
+
+
+def test_a_paced_bidder_bids_the_value_over_the_price_of_money():
+    clicks = LinUCB(1, 1, 2, stream())
+    clicks.weights[0, 0] = [0.2, 0.6]
+    seen = np.array([[0.5, 0.5, 1.0, 1.0]], np.float32)
+    assert PacedBidder(clicks, None, 1.0, price=4.0).act(seen, np.array([True])) == pytest.approx(np.array([[0.1]]))
+    assert PacedBidder(clicks, None, 0.05, price=4.0).act(seen, np.array([True])) == pytest.approx(np.array([[0.05]]))
+
+
+def test_who_loses_an_auction_learns_nothing_of_the_user():
+    agent = bidding()
+    agent.bidder.highest_bid = 0.0  # never wins
+    before = agent.bidder.clicks.inverse.copy()
+    metrics = play(agent, 1)
+    assert metrics["spent"] == 0
+    assert np.array_equal(agent.bidder.clicks.inverse, before)
+
+
+def recommender_agent():
+    users = RecommenderVectorEnv(2, world=None, rounds=30)  # NEXT_STEP: some steps only reset
+    return BanditAgent(users, LinearThompson(2, 10, 5, stream()), streams=Streams(0), rounds=20)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [recommender_agent, lambda: marketing_agent(runs=2), lambda: bidding(runs=2),
+     lambda: bidding(FixedBidAgent, runs=2, bids=[0.03, 0.06])],
+    ids=["recommender", "marketing", "bidding", "fixed bid"],
+)  # fmt: skip
+def test_resuming_is_exact(make):
+    straight, first, resumed = make(), make(), make()
+    wanted = play(straight, 3)
+    play(first, 1)
+    saved = io.BytesIO()
+    torch.save(first.state_dict(), saved)
+    saved.seek(0)
+    resumed.load_state_dict(torch.load(saved, weights_only=True))
+    assert play(resumed, 2) == wanted
+
+
+def test_steps_that_only_reset_are_no_rounds():
+    agent = recommender_agent()
+    play(agent, 3)
+    assert agent.policy.rounds == 60
+    assert agent.interaction.environment_steps == 120
+
+
+def test_the_same_seed_gives_the_same_run():
+    assert play(recommender_agent(), 3) == play(recommender_agent(), 3)
+
+
+def test_bandits_are_agents_and_their_players_keep_what_they_know():
+    agent = recommender_agent()
+    play(agent, 2)
+    player = agent.player(greedy=True, stream=stream())
+    assert isinstance(agent, Agent)
+    assert isinstance(player, Player)
+    users = agent.interaction.observations
+    wanted = agent.policy.estimates(users.astype(float)).argmax(1)
+    play(agent, 5)
+    assert np.array_equal(player.act(users, np.zeros(2, bool)), wanted)
+
+
+def test_what_one_run_knows_serves_any_number_of_environments():
+    users = RecommenderVectorEnv(1)
+    agent = BanditAgent(users, LinUCB(1, 10, 5, stream()), streams=Streams(0), rounds=50)
+    play(agent, 1)
+    player = agent.player(greedy=True, stream=stream())
+    many = Interaction(RecommenderVectorEnv(7), 0)
+    assert player.act(many.observations, many.started).shape == (7,)
+
+
+def test_a_fixed_bid_is_one_for_all_or_one_for_each():
+    seen = np.zeros((2, 4), np.float32)
+    assert FixedBidder(0.5).act(seen, np.zeros(2, bool)).tolist() == [[0.5], [0.5]]
+    assert FixedBidder(np.array([0.5, 0.25])).act(seen, np.zeros(2, bool)).tolist() == [[0.5], [0.25]]
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: EpsilonGreedy(1, 2, stream(), epsilon=1.2), r"epsilon=1.2: must be between 0 and 1"),
+        (lambda: EpsilonGreedy(1, 2, stream(), decay=-1), r"decay=-1: must be at least 0"),
+        (lambda: UCB1(1, 2, stream(), bonus=0), r"bonus=0: must be above 0"),
+        (lambda: GaussianThompson(1, 2, stream(), noise=-1), r"noise=-1: must be above 0"),
+        (lambda: LinUCB(1, 2, 2, stream(), alpha=-0.1), r"alpha=-0.1: must be at least 0"),
+        (lambda: LinUCB(1, 2, 2, stream(), ridge=0), r"ridge=0: must be above 0"),
+        (lambda: LinearEpsilonGreedy(1, 2, 2, stream(), epsilon=-1), r"epsilon=-1: must be between"),
+        (lambda: UCB1(0, 2, stream()), r"runs=0: must be at least 1"),
+        (lambda: Pacing(1, 10, rate=0), r"rate=0: must be above 0"),
+        (lambda: lai_robbins([0.5, 1.0]), r"probabilities=1.0: must be above 0 and below 1"),
+        (lambda: bidding(FixedBidAgent, bids=[]), r"bids=\[\]: must be at least one"),
+    ],
+)
+def test_impossible_settings_are_refused(build, message):
+    with pytest.raises(InputError, match=message):
+        build()
+
+
+def test_a_policy_of_other_runs_or_arms_than_the_environments_is_refused():
+    machines = MultiArmedVectorEnv(3, probabilities=(0.2, 0.9))
+    with pytest.raises(InputError, match=r"Discrete\(4\), an action for each arm"):
+        BanditAgent(machines, UCB1(3, 4, stream()), streams=Streams(0))
+    with pytest.raises(InputError, match=r"runs=2: must be 3 environments"):
+        BanditAgent(machines, UCB1(2, 2, stream()), streams=Streams(0))

@@ -1,0 +1,71 @@
+"""What the lab of tabular agents shows."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from agents.environments import make_one
+from foundations.streams import Streams
+from labs.tabular import METHODS, Config, Grid, _path, main
+
+
+class StandIn(SimpleNamespace):
+    """As much of a run as the lab needs; what it is given, it keeps."""
+
+    def __init__(self):
+        super().__init__(streams=Streams(0), figures=[], tables={}, notes=[], values={})
+
+    def follow(self, learner, *, steps, **_):
+        updates = learner.learn()
+        yield from ((step, next(updates)) for step in range(1, steps + 1))
+
+    def figure(self, name, figure):
+        from matplotlib import pyplot as plt
+
+        self.figures.append(name)
+        figure.canvas.draw()
+        plt.close(figure)
+
+    def table(self, name, rows):
+        self.tables[name] = rows
+
+    def summary(self, values):
+        self.values.update(values)
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+@pytest.mark.parametrize("name", ["FrozenLake-v1", "CliffWalking-v1"])
+def test_the_map_leads_where_the_environment_goes(name):
+    settings = {"is_slippery": False}
+    environment = make_one(name, **settings)
+    grid = Grid.of(environment.unwrapped)
+    rows, columns = grid.letters.shape
+    for state in range(rows * columns):
+        if grid.letters.flat[state] not in "FS":
+            continue
+        for action in range(4):
+            ((_, following, _, _),) = environment.unwrapped.P[state][action]
+            right, up = grid.sides[action]
+            row = min(max(state // columns - up, 0), rows - 1)
+            column = min(max(state % columns + right, 0), columns - 1)
+            if grid.letters[row, column] != "H" or name == "FrozenLake-v1":
+                assert following == row * columns + column
+
+
+def test_a_path_that_goes_round_in_circles_ends():
+    grid = Grid.of(make_one("CliffWalking-v1").unwrapped)
+    assert len(_path(np.zeros(48, int), grid)) == 48
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("env", "shown"), [("taxi", 2), ("blackjack", 2), ("cliff_walking", 4)])
+def test_each_environment_is_drawn_and_what_falls_short_is_said(env, shown):
+    run = StandIn()
+    main(Config(env=env, seeds=1, episodes=60, looks=3), run)
+    assert len(run.figures) == shown
+    assert len(run.tables["policies"]) == len(METHODS)
+    short = [method for method in METHODS if run.values[f"gap_percent/worst/{method}"] > 2]
+    assert len(run.notes) == len(short) > 0
