@@ -1,6 +1,7 @@
 from . import autoencoders as autoencoders
 from . import boltzmann as boltzmann
 from . import codes as codes
+from . import latent as latent
 from .autoencoders import Autoencoder as Autoencoder
 from .autoencoders import AutoencoderLearner as AutoencoderLearner
 from .autoencoders import build_autoencoder as build_autoencoder
@@ -12,10 +13,14 @@ from .codes import anomaly_scores as anomaly_scores
 from .codes import novelty_scores as novelty_scores
 from .gan.learner import GAN as GAN
 from .gan.learner import build_gan as build_gan
+from .gan.objectives import objective as objective
+from .gan.spectral import SpectralNorm as SpectralNorm
 from .judge import Judge as Judge
 from .judge import judge_version as judge_version
 from .judge import load_judge as load_judge
 from .latent import Latent as Latent
+from .latent import interpolate as interpolate
+from .latent import traverse as traverse
 from .metrics import Assessment as Assessment
 from .metrics import Assessor as Assessor
 from .metrics import frechet_distance as frechet_distance
@@ -25,3 +30,6 @@ from .metrics import nearest_distances as nearest_distances
 from .metrics import noisy as noisy
 from .metrics import smallest_class_share as smallest_class_share
 from .metrics import yardsticks as yardsticks
+from .neighbourhoods import precision_recall as precision_recall
+from .parzen import choose_bandwidth as choose_bandwidth
+from .parzen import parzen_log_likelihood as parzen_log_likelihood

@@ -12,9 +12,12 @@ from torch import Tensor
 
 from foundations.errors import require
 from generative.judge import Judge
+from generative.neighbourhoods import precision_recall
 
 SAMPLES_PER_FEATURE = 5
 """Fewer samples than this for each feature give no covariance worth the name."""
+NEIGHBOURHOODS = 10_000
+"""Precision and recall look at no more images of a set than this: their cost grows with the square."""
 NOISE = 0.3
 """Standard deviation of the noise in the second yardstick."""
 
@@ -102,12 +105,19 @@ def nearest_distances(images: Tensor, references: Tensor, *, batch_size: int = 1
 
 @dataclass(frozen=True)
 class Assessment:
-    """What the judge says of a set of images; `count` of them."""
+    """What the judge says of a set of images, `count` of them.
+
+    Precision and recall (k = 3) compare them with `real_count` training images, at most as many as there are of them,
+    and none of either beyond 10,000. Compare the two only where these numbers are alike.
+    """
 
     inception_score: float
     frechet_distance: float
+    precision: float
+    recall: float
     smallest_class_share: float
     count: int
+    real_count: int
 
 
 class Assessor:
@@ -123,16 +133,28 @@ class Assessor:
         self._device = next(judge.parameters()).device
         features, _ = self._look(training_images)
         self._reference = gaussian_of(features)
+        self._features = spread(features, NEIGHBOURHOODS)
 
     def assess(self, images: Tensor) -> Assessment:
-        """Inception Score, Frechet distance to the training images, smallest class share; their order is all one."""
+        """All figures of `images`; their order is all one. 10,000 take a few seconds."""
         features, probabilities = self._look(images)
+        gaussian = gaussian_of(features)
+        real = spread(self._features, len(images))
+        precision, recall = precision_recall(real, spread(features, NEIGHBOURHOODS))
         return Assessment(
-            inception_score(probabilities),
-            frechet_distance(*gaussian_of(features), *self._reference),
-            smallest_class_share(probabilities),
-            len(images),
+            inception_score=inception_score(probabilities),
+            frechet_distance=frechet_distance(*gaussian, *self._reference),
+            precision=precision,
+            recall=recall,
+            smallest_class_share=smallest_class_share(probabilities),
+            count=len(images),
+            real_count=len(real),
         )
+
+    def classes(self, images: Tensor) -> Tensor:
+        """The digit that the judge reads in each image: (n, 1, 28, 28) -> (n), int64."""
+        _, probabilities = self._look(images)
+        return probabilities.argmax(dim=1)
 
     def nearest_training_distance(self, images: Tensor) -> float:
         """The median distance of `images` to their nearest training image (see `nearest_distances`).
@@ -164,6 +186,11 @@ def yardsticks(assessor: Assessor, test_images: Tensor, generator: torch.Generat
         "uniform noise": lambda: torch.rand(real.shape, generator=generator),
     }
     return {name: assessor.assess(make()) for name, make in makers.items()}
+
+
+def spread(rows: Tensor, most: int) -> Tensor:
+    """At most `most` of `rows`, evenly spread over them: data sets may be in the order of their classes."""
+    return rows if len(rows) <= most else rows[torch.arange(most, device=rows.device) * len(rows) // most]
 
 
 def noisy(images: Tensor, generator: torch.Generator) -> Tensor:

@@ -4,10 +4,12 @@ Images are (batch, 1, 28, 28), logits (batch, 1). First weights are drawn from `
 """
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from foundations.activations import LeakyReLU, Tanh
 from foundations.convolution import Conv2d, ConvTranspose2d
+from foundations.embedding import Embedding
+from foundations.errors import require
 from foundations.initializers import dcgan_
 from foundations.layers import Flatten, Linear, Reshape
 from foundations.normalization import BatchNorm
@@ -65,19 +67,50 @@ def dcgan_generator(latent_size: int, stream: torch.Generator, *, channels: int 
     return generator
 
 
-def dcgan_discriminator(stream: torch.Generator, *, channels: int = 64) -> nn.Sequential:
+def dcgan_discriminator(
+    stream: torch.Generator, *, channels: int = 64, batch_norm: bool = True, planes: int = 1
+) -> nn.Sequential:
     """The generator's mirror: image -> 14x14 x64 -> 7x7 x128 -> 256 -> logit; each step halves the side.
 
     Its hidden dense layer, too, sees the whole digit: convolutions alone would judge strokes. Batch norm lets the two
-    players keep up with each other where such a layer is.
+    players keep up with each other where such a layer is; without it each image is judged by itself.
     """
     hidden, wide = 4 * channels, 2 * channels
+
+    def normalized(width: int) -> list[nn.Module]:
+        return [BatchNorm(width)] if batch_norm else []
+
+    bias = not batch_norm  # batch norm has one of its own
     discriminator = nn.Sequential(
-        *(Conv2d(1, channels, 4, stride=2, padding=1, generator=stream), LeakyReLU(SLOPE)),
-        Conv2d(channels, wide, 4, stride=2, padding=1, bias=False, generator=stream),
-        *(BatchNorm(wide), LeakyReLU(SLOPE), Flatten()),
-        *(Linear(wide * 7 * 7, hidden, bias=False, generator=stream), BatchNorm(hidden), LeakyReLU(SLOPE)),
+        *(Conv2d(planes, channels, 4, stride=2, padding=1, generator=stream), LeakyReLU(SLOPE)),
+        Conv2d(channels, wide, 4, stride=2, padding=1, bias=bias, generator=stream),
+        *(*normalized(wide), LeakyReLU(SLOPE), Flatten()),
+        Linear(wide * 7 * 7, hidden, bias=bias, generator=stream),
+        *(*normalized(hidden), LeakyReLU(SLOPE)),
         Linear(hidden, 1, generator=stream),
     )
     dcgan_(discriminator, generator=stream)
     return discriminator
+
+
+class ConditionalDiscriminator(nn.Module):
+    """Does image x look real, and like class y? The plain `discriminator` of x and of a second channel, learned for y.
+
+    Shapes: images (batch, 1, 28, 28), labels (batch) from 0, int64 -> answers (batch, 1); `discriminator` takes
+    (batch, 2, 28, 28).
+    Raises: InputError unless there are at least two classes, and for unknown labels.
+    Source: Mirza & Osindero 2014, arXiv:1411.1784.
+    """
+
+    def __init__(self, discriminator: nn.Module, classes: int, stream: torch.Generator) -> None:
+        super().__init__()
+        require(classes >= 2, "classes", classes, "at least 2")
+        self.discriminator = discriminator
+        self.planes = Embedding(classes, PIXELS, generator=stream)  # N(0, 1): about as large as the pixels beside it
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Shapes: (batch, 1, 28, 28), (batch) -> (batch, 1)."""
+        planes = self.planes(labels).view(-1, 1, SIDE, SIDE)
+        both = torch.cat([images, planes.to(images.dtype)], dim=1)  # (batch, 2, 28, 28)
+        answers: Tensor = self.discriminator(both.contiguous(memory_format=torch.channels_last))
+        return answers

@@ -32,6 +32,12 @@ Presets = Mapping[str, Mapping[str, Any]]
 PLAIN_WORDS = {
     r"Error parsing (\S+): invalid literal for int\(\) with base 10: ('.*')": r"\1=\2: must be a whole number",
     r"Error parsing (\S+): could not convert string to float: ('.*')": r"\1=\2: must be a number",
+    r"Error parsing (\S+): no type matching \{None\}\|INT could be instantiated from \[('.*?')\].*": (
+        r"\1=\2: must be a whole number"
+    ),
+    r"Error parsing (\S+): no type matching \{None\}\|FLOAT could be instantiated from \[('.*?')\].*": (
+        r"\1=\2: must be a number"
+    ),
     r"Missing value for argument '(.*)'\. Expected \d+ values\.": r"\1: must be followed by a value",
 }
 """How tyro puts a problem -> how the labs put it; what is not here stays as it is."""

@@ -16,6 +16,7 @@ from generative.metrics import (
     inception_score,
     nearest_distances,
     smallest_class_share,
+    spread,
     yardsticks,
 )
 
@@ -154,6 +155,33 @@ def test_the_order_of_images_changes_nothing(assessor, digit_images):
     assert other.inception_score == pytest.approx(one.inception_score, rel=1e-6)
     assert other.frechet_distance == pytest.approx(one.frechet_distance, rel=1e-5)
     assert other.smallest_class_share == one.smallest_class_share
+    # A distance that equals a reach may be rounded to either side of it.
+    assert other.precision == pytest.approx(one.precision, abs=2.5 / one.count)
+    assert other.recall == pytest.approx(one.recall, abs=2.5 / one.real_count)
+
+
+def test_as_many_training_images_are_taken_for_precision_and_recall_as_there_are_images(assessor, digit_images):
+    look = assessor.assess(digit_images[1200:1600])
+    assert (look.count, look.real_count) == (400, 400)
+    assert 0.5 < look.precision < 1
+    assert 0.5 < look.recall < 1
+
+
+def test_images_of_one_class_are_precise_but_cover_little(assessor, digits):
+    ones = digits[0][digits[1] == 1].repeat(3, 1, 1, 1)
+    look = assessor.assess(ones)
+    assert look.precision > 0.8
+    assert look.recall < 0.15
+
+
+def test_the_judge_reads_the_digits(assessor, digits):
+    assert (assessor.classes(digits[0][:300]) == digits[1][:300]).float().mean() > 0.75
+
+
+def test_rows_are_spread_evenly_and_all_kept_where_they_are_few():
+    rows = torch.arange(10)
+    assert spread(rows, 4).tolist() == [0, 2, 5, 7]
+    assert spread(rows, 10) is rows
 
 
 def test_bytes_and_floats_of_the_same_images_are_assessed_alike(assessor, digit_images):
@@ -170,12 +198,15 @@ def test_yardsticks_go_from_real_images_down_to_noise(assessor, digit_images):
     assert real < min(noisy, blurred) < max(noisy, blurred) < noise
     assert sticks["real test images"].inception_score > 5
     assert sticks["uniform noise"].inception_score < 2
+    assert sticks["real test images"].precision > 0.7
+    assert sticks["uniform noise"].precision == 0
 
 
 def test_a_collapse_to_one_image_shows_in_every_figure(assessor, digit_images):
     collapsed = assessor.assess(digit_images[:1].repeat(400, 1, 1, 1))
     assert collapsed.inception_score == pytest.approx(1, abs=1e-4)
     assert collapsed.smallest_class_share == 0
+    assert collapsed.recall < 0.02
     assert collapsed.frechet_distance > 10 * assessor.assess(digit_images[1200:]).frechet_distance
 
 
