@@ -118,7 +118,9 @@ class Interaction:
         if "final_obs" not in infos:
             raise InputError("info['final_obs'] is missing: environments that reset in the same step must give it")
         final = infos["final_obs"][ended]
-        if any(_overwritten(self.environments, index, final[i]) for i, index in enumerate(np.flatnonzero(ended).tolist())):
+        if any(
+            _overwritten(self.environments, index, final[i]) for i, index in enumerate(np.flatnonzero(ended).tolist())
+        ):
             raise InputError(
                 "final observations are lost: the environment uses one array again and again, and its reset wrote over "
                 "them; make the environments with autoreset='next_step'"
