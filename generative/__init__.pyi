@@ -1,13 +1,18 @@
 from . import autoencoders as autoencoders
 from . import boltzmann as boltzmann
+from . import bounds as bounds
 from . import codes as codes
 from . import latent as latent
+from . import vae as vae
 from .autoencoders import Autoencoder as Autoencoder
 from .autoencoders import AutoencoderLearner as AutoencoderLearner
 from .autoencoders import build_autoencoder as build_autoencoder
 from .boltzmann import RBM as RBM
 from .boltzmann import DeepBeliefNetwork as DeepBeliefNetwork
 from .boltzmann import log_partition as log_partition
+from .bounds import active_units as active_units
+from .bounds import importance_weighted_bound as importance_weighted_bound
+from .bounds import log_likelihood as log_likelihood
 from .codes import PrincipalComponents as PrincipalComponents
 from .codes import anomaly_scores as anomaly_scores
 from .codes import novelty_scores as novelty_scores
@@ -33,3 +38,6 @@ from .metrics import yardsticks as yardsticks
 from .neighbourhoods import precision_recall as precision_recall
 from .parzen import choose_bandwidth as choose_bandwidth
 from .parzen import parzen_log_likelihood as parzen_log_likelihood
+from .vae import VAE as VAE
+from .vae import VAELearner as VAELearner
+from .vae import build_vae as build_vae
