@@ -1,9 +1,13 @@
+from . import adversarial as adversarial
 from . import autoencoders as autoencoders
 from . import boltzmann as boltzmann
 from . import bounds as bounds
 from . import codes as codes
 from . import latent as latent
 from . import vae as vae
+from .adversarial import AdversarialLearner as AdversarialLearner
+from .adversarial import fast_gradient_sign as fast_gradient_sign
+from .adversarial import projected_gradient as projected_gradient
 from .autoencoders import Autoencoder as Autoencoder
 from .autoencoders import AutoencoderLearner as AutoencoderLearner
 from .autoencoders import build_autoencoder as build_autoencoder

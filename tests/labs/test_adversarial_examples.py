@@ -1,0 +1,91 @@
+"""What the lab attacks, and what it warns of."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from foundations.errors import InputError
+from foundations.streams import Streams
+from generative.adversarial import Norm
+from labs.adversarial_examples import EPSILONS, SHOWN, Attacked, Config, load, report
+from labs.kit.data import load_images
+
+
+class Notebook:
+    """A run that keeps what it is told."""
+
+    streams, device = Streams(0), torch.device("cpu")
+
+    def __init__(self, **changes):
+        self.images = replace(load_images("digits"), **changes)
+        self.notes, self.figures = [], {}
+
+    def load_images(self, spec):
+        return self.images
+
+    def note(self, text):
+        self.notes.append(text)
+
+    def table(self, name, rows):
+        self.rows = rows
+
+    def summary(self, figures):
+        self.figures |= figures
+
+
+def results(plain=0.9, robust=0.8, fgsm=0.5, pgd=0.4):
+    def share(name, attack, epsilon):
+        return {"plain": plain, "robust": robust}[name] if epsilon == 0 else {"fgsm": fgsm, "pgd": pgd}[attack]
+
+    nothing = torch.zeros(0)
+    return {
+        (name, attack, norm, epsilon): Attacked(share(name, attack, epsilon), nothing, nothing, nothing)
+        for name in ("plain", "robust")
+        for norm, epsilons in EPSILONS.items()
+        for epsilon in epsilons
+        for attack in ("fgsm", "pgd")
+    }
+
+
+def test_the_lab_measures_in_every_norm_that_the_package_knows():
+    assert set(EPSILONS) == set(Norm.__args__)
+
+
+def test_the_digits_shown_are_of_different_classes_and_keep_their_labels():
+    run = Notebook()
+    part = load(Config(test_images=200), run)
+    assert len(part.test_labels[:SHOWN].unique()) == SHOWN
+    pairs = zip(run.images.test_images, run.images.test_labels, strict=True)
+    known = {image.numpy().tobytes(): int(label) for image, label in pairs}
+    taken = zip(part.test_images, part.test_labels, strict=True)
+    assert all(known[image.numpy().tobytes()] == int(label) for image, label in taken)
+    assert len(part.test_labels) == 200
+
+
+def test_a_batch_larger_than_the_data_is_refused_before_training():
+    with pytest.raises(InputError, match="batch_size=50000"):
+        load(Config(batch_size=50_000), Notebook())
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ({"plain": 0.3}, "the plain network reads 30%"),
+        ({"robust": 0.2}, "has not learned"),
+        ({"pgd": 0.1}, "no shelter"),
+        ({"fgsm": 0.3}, "not to be trusted"),
+    ],
+)
+def test_what_went_wrong_is_said(found, said):
+    run = Notebook()
+    report(results(**found), 0.3, Config(), run)
+    assert any(said in note for note in run.notes)
+
+
+def test_a_good_run_is_without_alarms_and_sums_up_both_networks():
+    run = Notebook()
+    report(results(), 0.3, Config(), run)
+    assert run.notes == []
+    assert run.figures["accuracy/robust/attacked"] == 0.4
+    assert run.rows[0]["plain, pgd"] == "90.0%"
