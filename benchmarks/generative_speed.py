@@ -124,7 +124,9 @@ def from_loader(images: Tensor, device: torch.device) -> Iterator[Tensor]:
 def vae_pairs(device: torch.device) -> list[Pair]:
     """The dense VAE beside both loops."""
     images = made_images().to(device)
-    learner = generative.build_vae(images, steps=STEPS, batch_size=BATCH, latent_size=LATENT, streams=Streams(0))
+    learner = generative.build_vae(
+        images, steps=STEPS, batch_size=BATCH, latent_size=LATENT, streams=Streams(0), device=device
+    )
     ours = next_of(learner.learn())
     tight, usual = (PlainVAE().to(device) for _ in range(2))
     step = plain_step(tight, tight.loss, whole_data(images))

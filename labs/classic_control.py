@@ -1,0 +1,182 @@
+"""Swing up, climb, land: policy gradients, deep Q-learning and Stable-Baselines3 on Gymnasium's classic control.
+
+Acrobot swings its tip above a bar, MountainCar gathers pace to climb out of a valley, Pendulum turns upright and stays,
+LunarLander sets down between two flags. The run holds each agent's greedy episodes against what RL Baselines3 Zoo
+published for the same algorithm (Raffin 2020), and shows how it learned and how it plays.
+Environments: Sutton 1996 (Acrobot); Moore 1990 (MountainCar); Gymnasium's documentation (gymnasium.farama.org).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+
+import agents
+import foundations
+import labs.kit as kit
+from agents.recipes import IDS, PUBLISHED, Published, Recipe, agents_of, recipe_of
+from foundations.errors import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+topic = "agents"
+LOOKS = 20
+"""Times that greedy episodes are played while learning."""
+LOOK_EPISODES = 20
+FILM_EVERY = 2
+"""Steps from frame to frame."""
+FILM_STEPS = {"acrobot": 160, "mountain_car": 220, "mountain_car_continuous": 220, "pendulum": 200, "lunar_lander": 400}
+
+
+@dataclass(frozen=True)
+class Config(kit.Config):
+    """Settings of the lab."""
+
+    env: Literal["acrobot", "mountain_car", "mountain_car_continuous", "pendulum", "lunar_lander"] = "acrobot"
+    """What is to be controlled; lunar_lander needs the extra box2d."""
+    agent: Literal["ppo", "dqn", "a2c", "sb3-ppo", "sb3-dqn", "sb3-a2c", "sb3-sac", "sb3-td3"] = "ppo"
+    """Who learns; sb3-... are Stable-Baselines3's, at the zoo's settings."""
+    steps: kit.Count | None = None
+    """Environment steps; the recipe's own number when not given (the published one in the full preset)."""
+    seeds: kit.Count = 1
+    """Runs, from seeds `seed`, `seed` + 1, ..."""
+    episodes: kit.Count = 100
+    """Greedy episodes in the end, in environments of their own."""
+
+    presets: ClassVar[kit.Presets] = {"smoke": {"steps": 10_240, "episodes": 10}, "full": {}}
+    useful_threads: ClassVar[int] = 1
+
+
+def main(config: Config, run: kit.Run) -> None:
+    """Train from every seed; compare with what was published; film the best."""
+    recipe = recipe_of(config.env, config.agent)
+    if recipe is None:
+        who = ", ".join(agents_of(config.env))
+        raise InputError(f"agent={config.agent!r}: must be one that learns {config.env}: {who}")
+    published = PUBLISHED[config.env][config.agent.removeprefix("sb3-")]
+    results = [train(number, recipe, config, run) for number in range(config.seeds)]
+    run.figure("learning", draw_learning(results, published, config, run))
+    tell(results, published, config, run)
+    best = max(results, key=lambda result: result.evaluation.mean)
+    steps = FILM_STEPS[config.env]
+    frames = agents.film(best.learner, IDS[config.env], seed=config.seed + 2_000_000, steps=steps, every=FILM_EVERY)
+    run.animation(config.env, frames[:, ::2, ::2])
+    run.figure("film", draw_film(frames, best, config))
+
+
+# --- training ---------------------------------------------------------------------------------------------------------
+
+
+class Result(NamedTuple):
+    """An agent after learning from one seed; its metrics are named `prefix` + name."""
+
+    seed: int
+    prefix: str
+    learner: "agents.Agent"
+    evaluation: "agents.Evaluation"
+
+
+def build(agent: str, environment: str, recipe: Recipe, steps: int, streams: "foundations.Streams", device: Any) -> Any:
+    """The agent, fresh, to learn for `steps` environment steps."""
+    common = {"total_steps": steps, "streams": streams, "device": device, **recipe.settings}
+    if agent.startswith("sb3-"):
+        environments = agents.make_environments(IDS[environment], recipe.environments, autoreset="same_step")
+        return agents.StableBaselines(agent.removeprefix("sb3-"), environments, **common)
+    kind = {"ppo": agents.PPO, "dqn": agents.DQN, "a2c": agents.A2C}[agent]
+    return kind(agents.make_environments(IDS[environment], recipe.environments), **common)
+
+
+def train(number: int, recipe: Recipe, config: Config, run: kit.Run) -> Result:
+    """Learn from one seed, looking now and then at greedy episodes; then judge."""
+    seed, environment = config.seed + number, IDS[config.env]
+    steps = config.steps or (recipe.full_steps if config.preset == "full" else recipe.quick_steps)
+    learner = build(config.agent, config.env, recipe, steps, foundations.Streams(seed), run.device)
+    phase = "training" if config.seeds == 1 else f"seed_{seed}"
+    look_every = max(1, learner.updates // LOOKS)
+    each = max(1, steps // learner.updates)
+    for _, metrics in run.follow(learner, steps=learner.updates, examples_per_step=each, name=phase):
+        if run.every(look_every):
+            look = agents.evaluate(learner, environment, episodes=LOOK_EPISODES, seed=1_000_000 + seed)
+            run.log({"greedy/return": look.mean, "greedy/steps": float(metrics["environment_steps"])})
+    if not getattr(learner, "resumed_exactly", True):
+        run.note(f"seed {seed}: {environment} cannot be saved; the resumed run went on with episodes begun anew")
+    final = agents.evaluate(learner, environment, episodes=config.episodes, seed=1_500_000 + seed)
+    return Result(seed, "" if phase == "training" else f"{phase}/", learner, final)
+
+
+# --- what came out ----------------------------------------------------------------------------------------------------
+
+
+def tell(results: Sequence[Result], published: Published, config: Config, run: kit.Run) -> None:
+    """The tables, the figures by which the run is judged, and what was not reached."""
+    import numpy as np
+
+    rows = []
+    for each in results:
+        returns, lengths = each.evaluation.returns, each.evaluation.lengths
+        reached = "yes" if each.evaluation.mean >= published.floor else "no"
+        row = {"seed": each.seed, "mean return": f"{returns.mean():.1f}", "deviation": f"{returns.std():.1f}"}
+        row |= {"lowest": f"{returns.min():.1f}", "highest": f"{returns.max():.1f}"}
+        rows.append({**row, "mean length": f"{lengths.mean():.0f}", f"at least {published.floor:.1f}": reached})
+    run.table("greedy_episodes", rows)
+    means = np.array([each.evaluation.mean for each in results])
+    steps = int(run.history(f"{results[0].prefix}greedy/steps")[1][-1])
+    ours = {"who": config.agent, "runs": len(means), "steps": f"{steps:,}", "mean return": f"{means.mean():.1f}"}
+    theirs = {"who": f"RL Baselines3 Zoo, {config.agent.removeprefix('sb3-')}", "runs": 1}
+    theirs |= {"steps": f"{published.steps:,}", "mean return": f"{published.mean:.1f}"}
+    spread = f"{np.mean([each.evaluation.std for each in results]):.1f}"
+    run.table(
+        "beside_what_was_published",
+        [{**ours, "deviation of episodes": spread}, {**theirs, "deviation of episodes": f"{published.deviation:.1f}"}],
+    )
+    run.summary({"return": float(means.mean()), "return_worst": float(means.min()), "published": published.mean})
+    short = [str(each.seed) for each in results if each.evaluation.mean < published.floor]
+    if short:
+        floor = f"{published.mean:.1f} - {published.deviation:.1f}, what was published less a deviation"
+        run.note(f"seed {', '.join(short)}: below {floor}; --preset full learns for longer")
+
+
+def draw_learning(results: Sequence[Result], published: Published, config: Config, run: kit.Run) -> "Figure":
+    """The mean greedy return over environment steps, a line a seed, beside the published score."""
+    colours = kit.figures.COLOURS  # the project's style comes with them
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(8.2, 4.4))
+    axes.axhspan(published.floor, published.mean + published.deviation, color="0.5", alpha=0.15, linewidth=0)
+    axes.axhline(published.mean, color="0.4", linewidth=1, linestyle=":")
+    for result, colour in zip(results, [*colours] * len(results), strict=False):
+        _, steps = run.history(f"{result.prefix}greedy/steps")
+        _, returns = run.history(f"{result.prefix}greedy/return")
+        axes.plot(steps, returns, "-o", color=colour, linewidth=1.6, markersize=3, label=f"seed {result.seed}")
+    score = f"{published.mean:.0f} $\\pm$ {published.deviation:.0f}"
+    axes.set_title(f"{config.agent} learns {IDS[config.env]} (grey: what was published, {score})", loc="left")
+    axes.set(xlabel="environment steps", ylabel=f"mean return of {LOOK_EPISODES} greedy episodes")
+    axes.set_xlim(left=0)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    if len(results) > 1:
+        figure.legend(loc="outside lower center", ncols=min(5, len(results)), fontsize=9)
+    return figure
+
+
+def draw_film(frames: "NDArray[Any]", best: Result, config: Config) -> "Figure":
+    """Eight moments of the film's first episode, as far as the shortest of all went."""
+    kit.figures.COLOURS  # noqa: B018  the project's style comes with them
+    from matplotlib import pyplot as plt
+
+    height, width = frames.shape[1:3]
+    figure, panels = plt.subplots(2, 4, figsize=(11, 0.9 + 5.5 * height / width))
+    last = min(len(frames), int(best.evaluation.lengths.min()) // FILM_EVERY + 1) - 1
+    for number, axes in enumerate(panels.flat):
+        place = round(number * last / (panels.size - 1))
+        axes.imshow(frames[place])
+        axes.set_title(f"step {FILM_EVERY * place}", fontsize=10, fontweight="normal")
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(True)
+        axes.spines[:].set_color("0.8")
+    figure.suptitle(f"{config.agent} plays {IDS[config.env]}: greedy, seed {best.seed}", fontweight="bold", fontsize=12)
+    return figure
+
+
+if __name__ == "__main__":
+    kit.launch(main)
