@@ -15,7 +15,7 @@ gan: $(READY)
 	$(BIN)/python -m labs.gan_mnist $(ARGS)
 
 test: check
-	$(BIN)/python -m pytest $(if $(ALL),-m "") $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(if $(ALL),-m "") $(ARGS)
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -61,7 +61,20 @@ class Recipe:
 
 RECIPES: dict[str, Recipe] = {
     "reinforce": Recipe(150_000, 400_000, 8, 5, {"gamma": 0.99, "learning_rate": 1e-2}),
-    "a2c": Recipe(200_000, 500_000, 16, 16, {"rollout_steps": 16, "gamma": 0.99, "lam": 0.95, "learning_rate": 3e-3}),
+    "a2c": Recipe(
+        200_000,
+        500_000,
+        16,
+        16,
+        {
+            "rollout_steps": 16,
+            "gamma": 0.99,
+            "lam": 0.95,
+            "learning_rate": 2e-3,
+            "entropy_weight": 0.01,
+            "activation": "relu",
+        },
+    ),
     "ppo": Recipe(
         100_000,
         100_000,

@@ -1,5 +1,12 @@
 """What all tests share: steady examples, twins compared, a fixed stream of numbers."""
 
+import os
+
+# Before torch and NumPy are loaded, and for every process that a test starts: on two threads, beside another process,
+# small tests take several times as long as on one.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
 import copy
 from collections.abc import Callable
 
