@@ -14,6 +14,7 @@ COMMANDS = {
     "replay": "run a run again from its record and compare every metric: replay RUN|last",
     "ui": "the MLflow dashboard: ui [--port 5000] [--no-browser]",
     "data": "list, fetch and verify the data sets: data [list|fetch|verify] [NAME|all]",
+    "explain": "why a finished run's model says what it says: explain RUN|last --input CASE",
     "verify": "hold every block against its reference: verify [NAME ...] [--markdown FILE]",
 }
 
@@ -80,6 +81,10 @@ def _command(name: str) -> Callable[[list[str]], int]:
         from labs.kit import dashboard
 
         return dashboard.main
+    if name == "explain":
+        from labs.explaining import command as explaining
+
+        return explaining.main
     if name == "verify":
         from labs.verification import command as verification
 

@@ -241,3 +241,26 @@ def _patiently(act: Callable[[], Result], seconds: float = 30.0) -> Result:
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
+
+
+def stored_model(run_id: str, name: str) -> "tuple[torch.nn.Module, tuple[int, ...]]":
+    """The model `name` of a run, on the CPU, and the shape of its inputs with -1 for the batch. Raises: MachineError.
+
+    MLflow keeps models as entities of their own, in the run's experiment or in the default one; the latest counts.
+    """
+    client = open_store()
+    import mlflow.pytorch
+
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    try:
+        places = [client.get_run(run_id).info.experiment_id, "0"]
+        wanted = f"source_run_id = '{run_id}' AND name = '{name}'"
+        found = client.search_logged_models(places, filter_string=wanted, max_results=1)
+        if not found:
+            raise MachineError(f"model {name!r} of run {run_id} is not in {store_name()}: run the lab again")
+        address = f"models:/{found[0].model_id}"
+        module: torch.nn.Module = mlflow.pytorch.load_model(address, map_location="cpu")
+        signature = mlflow.models.get_model_info(address).signature
+    except (MlflowException, OSError) as error:
+        raise MachineError(f"model {name!r} of run {run_id} cannot be read: {_first_line(error)}") from None
+    return module, tuple(int(size) for size in signature.inputs.inputs[0].shape)

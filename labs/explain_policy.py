@@ -1,0 +1,337 @@
+"""What drives an agent's hand: why a CartPole agent pushes left or right, by LIME, as pictures and as a film.
+
+A PPO agent learns to balance the pole (or `--run` takes the agent of a finished run of the lab `cartpole`). Its choice
+is explained in single states, along an episode and over many states. Then the explanations are put on trial: the fit of
+their lines, what hiding numbers in their order does to the choice, and policies written by hand, whose true reasons are
+known: one that balances, and many drawn at random. (Ribeiro et al. 2016, arXiv:1602.04938.)
+"""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from annotated_types import Ge
+
+import agents
+import explain
+import foundations
+import labs.kit as kit
+from foundations.errors import InputError
+from labs.drawings import explain_policy as drawings
+from labs.drawings.explain_policy import NAMES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from explain.policies import EpisodeExplanation
+
+    Array = NDArray[np.float64]
+
+topic = "explanation"
+ENVIRONMENT = "CartPole-v1"
+RECIPE: dict[str, Any] = {
+    "rollout_steps": 64,
+    "batch_size": 128,
+    "epochs": 8,
+    "gamma": 0.99,
+    "lam": 0.9,
+    "learning_rate": 2.5e-3,
+}
+ENVIRONMENTS = 8
+WANDERING = 0.2
+"""Share of pushes at random while states are gathered: a perfect agent alone would show but upright poles."""
+STATES = 2_000
+HAND_MADE = (1.0, 2.0, 10.0, 3.0)
+"""Pushes right by these slopes (per m, m/s, rad, rad/s): a rule that balances the pole."""
+RATIO = 1.6
+"""In a rule drawn at random each slope is so many times as large as the next."""
+RANDOM_ORDERS = 24
+
+
+@dataclass(frozen=True)
+class Config(kit.Config):
+    """Settings of the lab."""
+
+    run: str | None = None
+    """A finished run of the lab cartpole (id, name or last) whose agent is explained; none trains one."""
+    steps: Annotated[int, Ge(1_024)] = 100_000
+    """Environment steps of training."""
+    samples: Annotated[int, Ge(100)] = 2_000
+    """States drawn at random for an explanation."""
+    explained: Annotated[int, Ge(20)] = 300
+    """States explained for the overview and the figures of quality."""
+    film_steps: Annotated[int, Ge(20)] = 80
+    """Steps of the episode that is explained and filmed, at most."""
+    rules: kit.Count = 50
+    """Policies by rules drawn at random, whose reasons must be found."""
+    states: Annotated[int, Ge(2)] = 20
+    """States in which each rule is explained, each with another seed."""
+
+    presets: ClassVar[kit.Presets] = {
+        "smoke": {"steps": 4_096, "samples": 1_000, "explained": 60, "film_steps": 40, "rules": 5, "states": 5},
+        "full": {"samples": 10_000, "explained": 1_000, "film_steps": 320, "rules": 500},
+    }
+    useful_threads: ClassVar[int] = 1
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What is explained: output `label` of `box`, called `quantity`; above `threshold` the policy pushes right."""
+
+    box: "explain.BlackBox"
+    label: int = 1
+    quantity: str = "P(right)"
+    threshold: float = 0.5
+
+    def says(self, states: "Array") -> "Array":
+        """The quantity in each state: (n, 4) -> (n)."""
+        return self.box(states)[:, self.label]
+
+
+@dataclass
+class Pusher:
+    """Plays a policy, greedily except for a share of random pushes from `stream`; remembers what it saw."""
+
+    policy: Policy
+    stream: "np.random.Generator | None" = None
+    seen: "list[tuple[Array, NDArray[np.bool_]]]" = field(default_factory=list)
+
+    def act(self, observations: "Array", started: "NDArray[np.bool_]") -> "NDArray[np.int64]":
+        """0 pushes left, 1 right."""
+        import numpy as np
+
+        self.seen.append((np.array(observations, np.float64), np.array(started)))
+        actions = (self.policy.says(self.seen[-1][0]) > self.policy.threshold).astype(np.int64)
+        if self.stream is not None:
+            wanders = self.stream.random(len(actions)) < WANDERING
+            actions = np.where(wanders, self.stream.integers(0, 2, len(actions)), actions)
+        return actions
+
+
+def main(config: Config, run: kit.Run) -> None:
+    """Train or load, explain one episode and many states, put the explanations on trial."""
+    policy = finished(config.run) if config.run else train(config, run)
+    states = gather(policy, run)
+    background = explain.Background(states, names=NAMES)
+    chosen = states[run.streams.numpy("explained").permutation(len(states))[: config.explained]]
+    along, frames = one_episode(policy, background, config)
+    run.figure("episode", drawings.draw_episode(along, policy))
+    run.animation("episode", drawings.film_frames(frames, along, policy))
+    overview = explain_states(policy, chosen, background, config)
+    run.figure("what_drives_it", drawings.draw_overview(overview, policy))
+    run.table("single_states", single_states(overview))
+    run.file("background.csv", lambda path: keep_states(states, path))
+    judge(policy, overview, background, config, run)
+    balance_by_hand(background, config, run)
+    find_rules(background, config, run)
+
+
+# --- policies ---------------------------------------------------------------------------------------------------------
+
+
+def train(config: Config, run: kit.Run) -> Policy:
+    """PPO's policy after learning; what is explained is the probability of a push to the right."""
+    import torch
+
+    environments = agents.make_environments(ENVIRONMENT, ENVIRONMENTS)
+    learner = agents.PPO(environments, total_steps=config.steps, **RECIPE, streams=run.streams, device=run.device)
+    for _ in run.follow(learner, steps=learner.updates, examples_per_step=config.steps // learner.updates):
+        pass
+    network = torch.nn.Sequential(learner.network.encoder, learner.network.actor, foundations.Softmax(dim=1))
+    run.model("policy", network, torch.zeros(1, 4, device=run.device))
+    policy = Policy(explain.BlackBox(network, batch_size=4_096, names=("P(left)", "P(right)")))
+    reached = agents.evaluate(Pusher(policy), ENVIRONMENT, episodes=20, seed=config.seed + 1_000_000).mean
+    run.summary({"greedy_return": reached})
+    if reached < 475:
+        run.note(f"the agent that is explained balances for {reached:.0f} of 500 steps: more --steps would help")
+    return policy
+
+
+def finished(reference: str) -> Policy:
+    """The policy that a run of the lab cartpole kept: of actor and critic its probabilities, of DQN its values."""
+    import torch
+
+    from labs.kit.models import load_model
+
+    kept = load_model(reference)
+    if kept.lab != "cartpole":
+        raise InputError(f"--run {reference}: is a run of {kept.lab}; must be one of cartpole")
+    if not kept.name.endswith("dqn"):
+        network = torch.nn.Sequential(kept.module, foundations.Softmax(dim=1))
+        return Policy(explain.BlackBox(network, batch_size=4_096, names=("P(left)", "P(right)")))
+    values = explain.BlackBox(kept.module, outputs="values", batch_size=4_096)
+
+    def advantage(states: "Array") -> "Array":
+        answers = values(states)
+        return answers[:, 1] - answers[:, 0]
+
+    quantity = "Q(right) - Q(left)"
+    box = explain.BlackBox(advantage, outputs="values", batch_size=4_096, names=(quantity,))
+    return Policy(box, 0, quantity, 0.0)
+
+
+def hand_made(slopes: "Array", centre: "Array") -> Policy:
+    """P(right) = sigmoid(sum of slope x (number - centre)). Shapes: (4)."""
+    import numpy as np
+
+    def probabilities(states: "Array") -> "Array":
+        right = 1 / (1 + np.exp(-(states - centre) @ slopes))
+        return np.stack([1 - right, right], axis=1)
+
+    return Policy(explain.BlackBox(probabilities, batch_size=100_000, names=("P(left)", "P(right)")))
+
+
+def gather(policy: Policy, run: kit.Run) -> "Array":
+    """States that the policy meets, with some pushes at random, so that it is also seen to recover: (n, 4)."""
+    import numpy as np
+
+    seed = int(run.streams.numpy("rollouts").integers(2**31))
+    interaction = agents.Interaction(agents.make_environments(ENVIRONMENT, 20), seed)
+    pusher, met = Pusher(policy, run.streams.numpy("wandering")), []
+    for _ in range(300):
+        step = interaction.step(pusher.act(interaction.observations, interaction.started))
+        met.append(step.observations[step.valid])
+    states = np.concatenate(met).astype(np.float64)
+    return states[run.streams.numpy("states").permutation(len(states))[:STATES]]
+
+
+# --- explanations -----------------------------------------------------------------------------------------------------
+
+
+def one_episode(
+    policy: Policy, background: "explain.Background", config: Config
+) -> "tuple[EpisodeExplanation, NDArray[np.uint8]]":
+    """The first steps of an episode, explained, and what was seen at each."""
+    import numpy as np
+
+    pusher = Pusher(policy)
+    frames = agents.film(pusher, ENVIRONMENT, seed=config.seed + 2_000_000, steps=config.film_steps)
+    begins = [step for step, (_, started) in enumerate(pusher.seen) if started[0]]
+    length = [*begins, len(pusher.seen)][1]  # of the first episode
+    states = np.concatenate([seen for seen, _ in pusher.seen[:length]])
+    return explain_states(policy, states, background, config), frames[:length]
+
+
+def explain_states(
+    policy: Policy, states: "Array", background: "explain.Background", config: Config
+) -> "EpisodeExplanation":
+    """Explanations of states (n, 4) from states drawn around each: some are far from all that is typical."""
+    settings: dict[str, Any] = {"label": policy.label, "samples": config.samples, "seed": config.seed}
+    return explain.explain_episode(policy.box, states, background, around_case=True, **settings)
+
+
+def keep_states(states: "Array", path: "Path") -> None:
+    """States as a CSV file, which `python -m labs explain` holds a state against."""
+    import pandas as pd
+
+    pd.DataFrame(states, columns=list(NAMES)).to_csv(path, index=False)
+
+
+def single_states(overview: "EpisodeExplanation") -> list[dict[str, object]]:
+    """The surest pushes to either side and the least sure, with what each number adds."""
+    order = overview.predictions.argsort()
+    chosen = [order[0], order[1], order[len(order) // 2], order[-2], order[-1]]
+    rows = []
+    for number in chosen:
+        row: dict[str, object] = {"policy": round(float(overview.predictions[number]), 4)}
+        for name, seen, adds in zip(NAMES, overview.observations[number], overview.contributions[number], strict=True):
+            row[name] = f"{seen:.3g} adds {adds:+.3g}"
+        rows.append({**row, "R2": round(float(overview.r2[number]), 3)})
+    return rows
+
+
+def judge(
+    policy: Policy, overview: "EpisodeExplanation", background: "explain.Background", config: Config, run: kit.Run
+) -> None:
+    """The fit of the lines; and how often the push turns as numbers become typical, in their order and in others."""
+    import numpy as np
+
+    turned = turning(policy, overview, background, config.seed)
+    run.figure("quality", drawings.draw_quality(overview.r2, turned))
+    sides = overview.predictions > policy.threshold
+    agree = (overview.local_predictions > policy.threshold) == sides
+    run.summary(
+        {
+            "median_r2": float(np.median(overview.r2)),
+            "same_side_percent": 100 * float(agree.mean()),
+            "turned_by_top_percent": 100 * float(turned["explanation"][1]),
+            "turned_by_random_percent": 100 * float(turned["random"][1]),
+        }
+    )
+    if turned["explanation"][1] <= turned["random"][1]:
+        run.note("making the number typical that an explanation names first turns no more pushes than any other")
+
+
+def turning(
+    policy: Policy, overview: "EpisodeExplanation", background: "explain.Background", seed: int
+) -> "dict[str, Array]":
+    """The share of pushes that turned after 0, 1, ... numbers were made typical: (5) for either kind of order."""
+    import numpy as np
+
+    chance = explain.random_orders(len(NAMES), RANDOM_ORDERS, seed)
+    turned = []
+    for state, adds, says in zip(overview.observations, overview.contributions, overview.predictions, strict=True):
+        side = 1 if says > policy.threshold else -1
+        orders = np.concatenate([np.argsort(-side * adds, kind="stable")[None], chance])
+        curves = explain.deletion_curve(policy.box, explain.hide_columns(state, background), orders, policy.label)
+        turned.append(side * (curves - policy.threshold) < 0)  # (orders, numbers + 1)
+    shares = np.mean(turned, axis=0)
+    return {"explanation": shares[0], "random": shares[1:].mean(axis=0), "spread": shares[1:].std(axis=0)}
+
+
+# --- known reasons ----------------------------------------------------------------------------------------------------
+
+
+def balance_by_hand(background: "explain.Background", config: Config, run: kit.Run) -> None:
+    """A rule that balances the pole: its true slopes beside the weights of explanations in many states."""
+    import numpy as np
+
+    rule = hand_made(np.array(HAND_MADE), np.zeros(4))
+    reached = agents.evaluate(Pusher(rule), ENVIRONMENT, episodes=20, seed=config.seed + 3_000_000).mean
+    rows = background.rows[: config.explained]
+    found = explain_states(rule, rows, background, config)
+    true = np.array(HAND_MADE) * background.scale
+    run.figure("hand_made", drawings.draw_hand_made(true, found.weights, reached))
+    run.summary({"hand_made_return": reached})
+
+
+def find_rules(background: "explain.Background", config: Config, run: kit.Run) -> None:
+    """Rules drawn at random: do the weights have the signs and the ranks of the true slopes, in how many states?"""
+    import numpy as np
+
+    random = run.streams.numpy("rules")
+    slopes = np.stack([random_slopes(random) for _ in range(config.rules)])
+    found = np.zeros((config.rules, config.states, len(NAMES)))
+    for number, each in enumerate(slopes):
+        rule = hand_made(each / background.scale, background.mean)
+        rows = background.rows[random.integers(0, len(background.rows), config.states)]
+        for place, row in enumerate(rows):
+            seed = number * config.states + place
+            settings: dict[str, Any] = {"around_case": True, "samples": config.samples, "seed": seed}
+            found[number, place] = explain.explain_action(rule.box, row, background, **settings).weights[1]
+    signs = (np.sign(found) == np.sign(slopes)[:, None]).all(axis=2)
+    ranks = (np.abs(found).argsort(axis=2) == np.abs(slopes).argsort(axis=1)[:, None]).all(axis=2)
+    run.figure("rules", drawings.draw_rules(slopes, found))
+    shares = {"signs": 100 * float(signs.mean()), "ranks": 100 * float(ranks.mean())}
+    shares["rules"] = 100 * float((signs & ranks).all(axis=1).mean())
+    run.summary({f"recovered_percent/{name}": share for name, share in shares.items()})
+    if min(shares.values()) < 100:
+        run.note(
+            f"of {found[..., 0].size:,} explanations of known rules {shares['signs']:.1f} % have all signs right, "
+            f"{shares['ranks']:.1f} % all ranks"
+        )
+
+
+def random_slopes(random: "np.random.Generator") -> "Array":
+    """Four slopes per standard deviation, each `RATIO` times as large as the next, with any signs, in any order."""
+    import numpy as np
+
+    sizes = 2.0 * RATIO ** -np.arange(len(NAMES))
+    slopes: Array = random.permutation(sizes) * random.choice([-1, 1], len(NAMES))
+    return slopes
+
+
+if __name__ == "__main__":
+    kit.launch(main)
