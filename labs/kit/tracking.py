@@ -187,7 +187,12 @@ class Tracker:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             log = partial(mlflow.pytorch.log_model, module, name=name, signature=signature, run_id=self.run_id)
-            self._keep(lambda: log(pip_requirements=requirements, serialization_format="pickle"))
+
+            def act() -> None:
+                mlflow.set_experiment(experiment_id=self.experiment)  # a model lies in the active one, not in the run's
+                log(pip_requirements=requirements, serialization_format="pickle")
+
+            self._keep(act)
 
     def back(self) -> None:
         """Try a store that refused once more."""

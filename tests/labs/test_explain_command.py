@@ -2,6 +2,7 @@
 
 import json
 
+import mlflow
 import numpy as np
 import pytest
 import torch
@@ -11,7 +12,7 @@ import explain
 import foundations
 from foundations.errors import InputError
 from foundations.text import Vocabulary
-from labs.kit.folder import RunFolder, home
+from labs.kit.folder import RunFolder, all_runs, home
 from labs.kit.lab import Lab
 from labs.kit.launch import execute
 from labs.kit.models import load_model
@@ -94,6 +95,11 @@ def test_a_kept_model_is_read_back_to_the_bit(place):
     x = torch.randn(5, 4)
     torch.testing.assert_close(kept.module(x), network.eval()(x), rtol=0, atol=0)
     assert (kept.shape, kept.lab, kept.name, kept.module.training) == ((-1, 4), "mlp", "network", False)
+
+
+def test_a_kept_model_loads_by_the_address_of_its_run(rows):
+    (run,) = all_runs()
+    assert isinstance(mlflow.pytorch.load_model(f"runs:/{run.path.name}/row"), Row)
 
 
 def test_of_several_models_one_must_be_named_and_files_are_found(place):
