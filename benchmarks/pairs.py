@@ -31,7 +31,7 @@ BLOCK = 1.05
 
 @dataclass(frozen=True)
 class Pair:
-    """What is compared: one step of ours, one of torch's; the ratio of their times must be `limit` at most.
+    """What is compared: one step of ours, one of the peer's; the ratio of their times must be `limit` at most.
 
     `least` turns it round: the ratio of their speeds must be that at least.
     """
@@ -39,14 +39,14 @@ class Pair:
     name: str
     kind: str
     ours: Callable[[], Any]
-    torchs: Callable[[], Any]
+    peer: Callable[[], Any]
     limit: float
     least: bool = False
 
 
 @dataclass(frozen=True)
 class Figure:
-    """The median of the rounds' ratios with its quartiles, and what one step of torch's takes (microseconds)."""
+    """The median of the rounds' ratios with its quartiles, and what one step of the peer's takes (microseconds)."""
 
     name: str
     kind: str
@@ -54,7 +54,7 @@ class Figure:
     quartiles: tuple[float, float]
     limit: float
     least: bool
-    torch_microseconds: float
+    peer_microseconds: float
     passes: bool
 
 
@@ -78,16 +78,16 @@ def seconds(step: Callable[[], Any], count: int, device: torch.device) -> float:
 
 def measure(pair: Pair, rounds: int, turn: float, device: torch.device) -> Figure:
     """Let the two take turns of about `turn` seconds."""
-    for step in (pair.ours, pair.torchs):
+    for step in (pair.ours, pair.peer):
         seconds(step, 3, device)
-    count = max(1, round(turn / min(seconds(pair.torchs, 1, device) for _ in range(5))))
+    count = max(1, round(turn / min(seconds(pair.peer, 1, device) for _ in range(5))))
     ratios, times = [], []
     for index in range(rounds):
-        order = (pair.ours, pair.torchs) if index % 2 else (pair.torchs, pair.ours)
+        order = (pair.ours, pair.peer) if index % 2 else (pair.peer, pair.ours)
         taken = {step: seconds(step, count, device) for step in order}
-        ratio = taken[pair.ours] / taken[pair.torchs]
+        ratio = taken[pair.ours] / taken[pair.peer]
         ratios.append(1 / ratio if pair.least else ratio)
-        times.append(taken[pair.torchs] / count)
+        times.append(taken[pair.peer] / count)
     lower, median, upper = statistics.quantiles(ratios, n=4)
     passes = median >= pair.limit if pair.least else median <= pair.limit
     microseconds = round(1e6 * statistics.median(times), 1)
@@ -98,13 +98,13 @@ def measure(pair: Pair, rounds: int, turn: float, device: torch.device) -> Figur
 def markdown(figures: list[Figure]) -> str:
     """The table."""
     lines = [
-        "| what | ratio to torch's | quartiles | limit | torch's step, µs | |",
+        "| what | ratio to the peer's | quartiles | limit | the peer's step, µs | |",
         "| --- | ---: | ---: | ---: | ---: | --- |",
     ]
     for each in figures:
         sign, verdict = "≥" if each.least else "≤", "passes" if each.passes else "MISSES"
         quartiles = f"{each.quartiles[0]:.2f}-{each.quartiles[1]:.2f}"
-        limits = f"{sign} {each.limit:.2f} | {each.torch_microseconds:,.0f} | {verdict}"
+        limits = f"{sign} {each.limit:.2f} | {each.peer_microseconds:,.0f} | {verdict}"
         lines.append(f"| {each.name} | {each.ratio:.3f} | {quartiles} | {limits} |")
     return "\n".join(lines)
 
