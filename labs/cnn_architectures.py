@@ -88,10 +88,9 @@ class Config(kit.Config):
         },
         "full": {
             "seeds": 3,
-            "widths": (0.5, 1.0),
-            "steps": 500,
-            "depths": (8, 20, 32, 56),
-            "deep_steps": 400,
+            "widths": (0.5,),
+            "steps": 400,
+            "deep_steps": 300,
             "test_images": 10_000,
         },
     }
