@@ -65,6 +65,19 @@ def test_a_film_of_many_heavy_frames_stays_light_and_ends_with_the_last(tmp_path
         assert np.asarray(film.convert("L")).min() == 255
 
 
+def test_a_film_keeps_the_colours_of_small_marks_apart_from_each_other(tmp_path: Path) -> None:
+    ramp = np.tile(np.arange(256, dtype=np.uint8), (200, 1))  # greys, of which a palette could hold nothing else
+    frame = np.stack([ramp, ramp, ramp], axis=-1)
+    frame[:4, :4], frame[:4, 8:12] = (0, 114, 178), (0, 158, 115)
+    figures.film([Image.fromarray(frame)], tmp_path / "film.gif")
+    with Image.open(tmp_path / "film.gif") as film:
+        blue, green = (film.convert("RGB").getpixel(at) for at in ((1, 1), (9, 1)))
+    assert isinstance(blue, tuple)
+    assert isinstance(green, tuple)
+    assert blue[2] > blue[1] + 30
+    assert green[1] > green[2] + 20
+
+
 def test_running_median_ignores_a_spike_and_keeps_a_line() -> None:
     line = [float(i) for i in range(100)]
     spiked = [*line[:50], 1e6, *line[51:]]
