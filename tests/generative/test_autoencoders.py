@@ -2,7 +2,6 @@
 
 import io
 import math
-from functools import partial
 from typing import get_args
 
 import pytest
