@@ -2,7 +2,6 @@ from . import bandits as bandits
 from . import distributions as distributions
 from . import dynamic_programming as dynamic_programming
 from . import envs as envs
-from . import statistics as statistics
 from . import tabular as tabular
 from .a2c import A2C as A2C
 from .advantages import discounted_returns as discounted_returns
@@ -26,6 +25,3 @@ from .playing import Player as Player
 from .ppo import PPO as PPO
 from .reinforce import REINFORCE as REINFORCE
 from .sb3 import StableBaselines as StableBaselines
-from .statistics import bootstrap_interval as bootstrap_interval
-from .statistics import interquartile_mean as interquartile_mean
-from .statistics import probability_of_improvement as probability_of_improvement

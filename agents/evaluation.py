@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from agents.environments import make_environments
 from agents.interaction import Interaction
 from agents.playing import Agent, Player
-from agents.statistics import bootstrap_interval
 from foundations.errors import InputError, require
+from foundations.statistics import bootstrap_interval
 
 LONGEST = 100_000
 """An episode of so many steps is taken for one that never ends."""

@@ -19,6 +19,7 @@ from . import regularizers as regularizers
 from . import sampling as sampling
 from . import schedules as schedules
 from . import scratch as scratch
+from . import statistics as statistics
 from . import text as text
 from . import transfer as transfer
 from .activations import ELU as ELU

@@ -39,12 +39,12 @@ class Config(kit.Config):
     """Who learns; all: one after the other, in one picture."""
     steps: kit.Count | None = None
     """Environment steps of each agent; its own number when not given (more in the full preset)."""
-    seeds: kit.Count = 1
+    repetitions: kit.Count = 1
     """Runs of each agent, from seeds `seed`, `seed` + 1, ..."""
     episodes: kit.Count = 100
     """Greedy episodes in the end."""
 
-    presets: ClassVar[kit.Presets] = {"smoke": {"steps": 2_048, "episodes": 20}, "full": {"seeds": 5}}
+    presets: ClassVar[kit.Presets] = {"smoke": {"steps": 2_048, "episodes": 20}, "full": {"repetitions": 5}}
     useful_threads: ClassVar[int] = 1
 
 
@@ -142,7 +142,7 @@ def main(config: Config, run: kit.Run) -> None:
     steps = config.steps or FEWEST_STEPS
     require(steps >= FEWEST_STEPS, "steps", steps, f"at least {FEWEST_STEPS:,}, a rollout or two of every agent")
     names = list(RECIPES) if config.agent == "all" else [config.agent]
-    results = [train(name, number, config, run) for name in names for number in range(config.seeds)]
+    results = [train(name, number, config, run) for name in names for number in range(config.repetitions)]
     run.figure("learning", draw_learning(results, run))
     tell(results, config, run)
     best = max(results, key=lambda result: result.evaluation.mean)
@@ -191,7 +191,7 @@ def train(name: str, number: int, config: Config, run: kit.Run) -> Result:
     recipe, seed = RECIPES[name], config.seed + number
     steps = config.steps or (recipe.full_steps if config.preset == "full" else recipe.quick_steps)
     learner = build(name, steps, foundations.Streams(seed), run.device)
-    alone = config.agent != "all" and config.seeds == 1
+    alone = config.agent != "all" and config.repetitions == 1
     phase = "training" if alone else f"{name.replace('-', '_')}_{number}"
     seconds, begun = 0.0, time.thread_time()
     for _, metrics in run.follow(
@@ -251,9 +251,9 @@ def tell(results: Sequence[Result], config: Config, run: kit.Run) -> None:
     for name in dict.fromkeys(each.agent for each in results):
         own = [each for each in results if each.agent == name]
         means, firsts = [each.evaluation.mean for each in own], [first_solved(each, run) for each in own]
-        low, high = agents.bootstrap_interval(means, stream=np.random.default_rng(config.seed))
+        low, high = foundations.statistics.bootstrap_interval(means, stream=np.random.default_rng(config.seed))
         solved = [first for first in firsts if first is not None]
-        middle = agents.interquartile_mean(means)
+        middle = foundations.statistics.interquartile_mean(means)
         over_seeds.append(
             {
                 "agent": name,

@@ -39,7 +39,7 @@ class Config(kit.Config):
     """Who learns; sb3-... are Stable-Baselines3's, at the zoo's settings."""
     steps: kit.Count | None = None
     """Environment steps; the recipe's own number when not given (the published one in the full preset)."""
-    seeds: kit.Count = 1
+    repetitions: kit.Count = 1
     """Runs, from seeds `seed`, `seed` + 1, ..."""
     episodes: kit.Count = 100
     """Greedy episodes in the end, in environments of their own."""
@@ -55,7 +55,7 @@ def main(config: Config, run: kit.Run) -> None:
         who = ", ".join(agents_of(config.env))
         raise InputError(f"agent={config.agent!r}: must be one that learns {config.env}: {who}")
     published = PUBLISHED[config.env][config.agent.removeprefix("sb3-")]
-    results = [train(number, recipe, config, run) for number in range(config.seeds)]
+    results = [train(number, recipe, config, run) for number in range(config.repetitions)]
     run.figure("learning", draw_learning(results, published, config, run))
     tell(results, published, config, run)
     best = max(results, key=lambda result: result.evaluation.mean)
@@ -92,7 +92,7 @@ def train(number: int, recipe: Recipe, config: Config, run: kit.Run) -> Result:
     seed, environment = config.seed + number, IDS[config.env]
     steps = config.steps or (recipe.full_steps if config.preset == "full" else recipe.quick_steps)
     learner = build(config.agent, config.env, recipe, steps, foundations.Streams(seed), run.device)
-    phase = "training" if config.seeds == 1 else f"seed_{seed}"
+    phase = "training" if config.repetitions == 1 else f"seed_{seed}"
     look_every = max(1, learner.updates // LOOKS)
     each = max(1, steps // learner.updates)
     for _, metrics in run.follow(learner, steps=learner.updates, examples_per_step=each, name=phase):

@@ -59,7 +59,7 @@ class Config(kit.Config):
 
     data: str = "mnist"
     """Data set: a registered name or a folder of 28x28 images."""
-    seeds: kit.Count = 1
+    repetitions: kit.Count = 1
     """Repetitions of each training, with other first weights and another order of the images."""
     widths: Annotated[tuple[kit.Rate, ...], MinLen(1)] = (1.0,)
     """Factors on the families' widths; each gives a network of every family."""
@@ -87,7 +87,7 @@ class Config(kit.Config):
             "test_images": 100,
         },
         "full": {
-            "seeds": 3,
+            "repetitions": 3,
             "widths": (0.5,),
             "steps": 400,
             "deep_steps": 300,
@@ -201,7 +201,7 @@ def build(family: str, width: float, images: "ImageData", streams: "foundations.
 def _member(family: str, width: float, images: "ImageData", config: Config, run: kit.Run) -> Member:
     """Train a network of the family with every seed, and measure it."""
     accuracies = []
-    for seed in range(config.seeds):
+    for seed in range(config.repetitions):
         streams = run.streams.child(f"{family} {width:g} {seed}")
         network = _on_device(build(family, width, images, streams, run), run)
         name = f"{family.replace('-', '')}_{width:g}_{seed}".replace(".", "p")
@@ -304,7 +304,7 @@ def build_deep(
 def _deep(depth: int, kind: str, images: "ImageData", config: Config, run: kit.Run) -> Deep:
     """Train the network of this depth with every seed."""
     losses, errors = [], []
-    for seed in range(config.seeds):
+    for seed in range(config.repetitions):
         streams = run.streams.child(f"deep {seed}")  # plain and residual begin alike and see the same batches
         network = _on_device(build_deep(depth, kind, images, config, streams), run)
         rate = LEARNING_RATE["degradation"]

@@ -61,12 +61,19 @@ class Config(kit.Config):
     """Cells along each side of an image."""
     orders: kit.Count = 5
     """Orders at random for each digit, the baseline."""
-    seeds: Annotated[int, Ge(2)] = 5
-    """Seeds over which an explanation must stay what it is."""
+    repetitions: Annotated[int, Ge(2)] = 5
+    """Explanations of the same case, each with a seed of its own, which must agree."""
 
     presets: ClassVar[kit.Presets] = {
-        "smoke": {"epochs": 1, "training_images": 6_400, "explained": 10, "samples": 200, "orders": 2, "seeds": 2},
-        "full": {"epochs": 6, "explained": 1_000, "orders": 10, "seeds": 10},
+        "smoke": {
+            "epochs": 1,
+            "training_images": 6_400,
+            "explained": 10,
+            "samples": 200,
+            "orders": 2,
+            "repetitions": 2,
+        },
+        "full": {"epochs": 6, "explained": 1_000, "orders": 10, "repetitions": 10},
     }
     useful_threads: ClassVar[int] = 1
 
@@ -353,9 +360,9 @@ def tell_quality(
 
     cells = explain.grid(SIDE, SIDE, config.cells)
     tried = digits.images[:TRIED_AGAIN]
-    again = [reasons_for(tried, box, config, config.seed + seed) for seed in range(config.seeds)]
+    again = [reasons_for(tried, box, config, config.seed + seed) for seed in range(config.repetitions)]
     by_digit = [list(made) for made in zip(*again, strict=True)]
-    stable = [explain.stability(made.__getitem__, range(config.seeds), top=TOP) for made in by_digit]
+    stable = [explain.stability(made.__getitem__, range(config.repetitions), top=TOP) for made in by_digit]
     agree = agreements(digits, cells)
     now_right = [
         each.answers.argmax(axis=1) == truth for each, truth in zip(turned, mistakes.truth.tolist(), strict=True)

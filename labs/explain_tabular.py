@@ -52,14 +52,14 @@ class Config(kit.Config):
     """Rows drawn at random for an explanation."""
     explained: Annotated[int, Ge(10)] = 100
     """Test rows explained for the ranking and the figures of quality."""
-    seeds: Annotated[int, Ge(2)] = 5
-    """Seeds over which an explanation must stay what it is."""
+    repetitions: Annotated[int, Ge(2)] = 5
+    """Explanations of the same case, each with a seed of its own, which must agree."""
     planted: kit.Count = 50
     """Models in which the columns that matter are known."""
 
     presets: ClassVar[kit.Presets] = {
-        "smoke": {"epochs": 5, "samples": 500, "explained": 20, "seeds": 2, "planted": 10},
-        "full": {"epochs": 60, "explained": 500, "seeds": 10, "planted": 500},
+        "smoke": {"epochs": 5, "samples": 500, "explained": 20, "repetitions": 2, "planted": 10},
+        "full": {"epochs": 60, "explained": 500, "repetitions": 10, "planted": 500},
     }
     useful_threads: ClassVar[int] = 1
 
@@ -333,7 +333,7 @@ def grow(task: Task, chosen: Mapping[str, int], config: Config, run: kit.Run) ->
             return task.explain(case, config, samples=samples, seed=seed)[0]
 
         limits = {"start": min(125, config.samples), "limit": config.samples}
-        grown[name] = explain.grow_until_stable(once, seeds=range(config.seeds), jaccard=1.0, **limits)
+        grown[name] = explain.grow_until_stable(once, seeds=range(config.repetitions), jaccard=1.0, **limits)
     run.figure("stability", drawings.draw_growth(grown))
     run.summary({"jaccard": sum(each.stages[-1][1] for each in grown.values()) / len(grown)})
     unsteady = [name for name, each in grown.items() if not each.enough]

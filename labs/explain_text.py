@@ -62,12 +62,12 @@ class Config(kit.Config):
     """Copies of a sentence with words left out, for an explanation."""
     explained: Annotated[int, Ge(20)] = 200
     """Test sentences that are explained."""
-    seeds: Annotated[int, Ge(2)] = 3
-    """Seeds over which an explanation must name the same words."""
+    repetitions: Annotated[int, Ge(2)] = 3
+    """Explanations of the same sentence, each with a seed of its own, which must name the same words."""
 
     presets: ClassVar[kit.Presets] = {
-        "smoke": {"data": MADE_UP, "epochs": 8, "samples": 150, "explained": 30, "seeds": 2},
-        "full": {"samples": 2_000, "explained": 1_000, "seeds": 5},
+        "smoke": {"data": MADE_UP, "epochs": 8, "samples": 150, "explained": 30, "repetitions": 2},
+        "full": {"samples": 2_000, "explained": 1_000, "repetitions": 5},
     }
 
 
@@ -350,7 +350,7 @@ def steady(reader: Reader, texts: Sequence[str], config: Config, run: kit.Run) -
     def once(text: str) -> "Callable[[int], Explanation]":
         return lambda seed: reader.explain(text, config.samples, seed)
 
-    found = [explain.stability(once(text), range(config.seeds), top=DECIDING) for text in texts]
+    found = [explain.stability(once(text), range(config.repetitions), top=DECIDING) for text in texts]
     run.summary({"jaccard_of_top_3": mean(each.jaccard for each in found)})
 
 

@@ -56,7 +56,7 @@ class Config(kit.Config):
 
     data: str = "housing"
     """housing, or a CSV file with the same columns."""
-    seeds: kit.Count = 5
+    repetitions: kit.Count = 5
     """Networks, each with weights, batches and waves of its own; their mean error is judged, then their average."""
     epochs: kit.Count = 30
     """Passes over the training rows; many more overfit."""
@@ -85,8 +85,8 @@ class Config(kit.Config):
 
     useful_threads: ClassVar[int] = 1
     presets: ClassVar[kit.Presets] = {
-        "smoke": {"seeds": 1, "epochs": 2, "trees": 5, "boosting_rounds": 30, "shuffles": 1, "curve_points": 1},
-        "full": {"seeds": 10, "epochs": 40, "dropout": 0.1, "wave_scale": 4.0, "trees": 300, "curve_points": 6},
+        "smoke": {"repetitions": 1, "epochs": 2, "trees": 5, "boosting_rounds": 30, "shuffles": 1, "curve_points": 1},
+        "full": {"repetitions": 10, "epochs": 40, "dropout": 0.1, "wave_scale": 4.0, "trees": 300, "curve_points": 6},
     }
 
 
@@ -95,7 +95,7 @@ def main(config: Config, run: kit.Run) -> None:
     frame = _load(config, run)
     parts = _split(frame)
     run.figure("map_of_prices", _map(frame, frame[PRICE] / 1000, "What a house costs", "median price (1,000 USD)"))
-    networks = [_train(config, run, f"seed_{number}", parts["training"]) for number in range(config.seeds)]
+    networks = [_train(config, run, f"seed_{number}", parts["training"]) for number in range(config.repetitions)]
     boosted = _compare(config, run, parts, networks)
     _importance(config, run, {BOOSTED: boosted, "network": networks[0]}, parts["test"])
     _learning_curve(config, run, parts)
@@ -217,7 +217,7 @@ def _rivals(config: Config, run: kit.Run) -> "dict[str, list[Pipeline]]":
         "ridge, the network's inputs": [make_pipeline(inputs, Ridge())],
         "random forest": [_trees(RandomForestRegressor(config.trees, max_features=1 / 3, random_state=config.seed))],
         "boosted trees, defaults": [_trees(HistGradientBoostingRegressor(random_state=config.seed))],
-        BOOSTED: [_boosted(config, seed) for seed in range(config.seeds)],
+        BOOSTED: [_boosted(config, seed) for seed in range(config.repetitions)],
     }
 
 

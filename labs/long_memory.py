@@ -65,12 +65,12 @@ class Config(kit.Config):
     """Sequences a step."""
     sequences: kit.Count = 10_000
     """Sequences to learn from."""
-    seeds: kit.Count = 1
+    repetitions: kit.Count = 1
     """Networks of each kind, each with other first weights."""
 
     presets: ClassVar[kit.Presets] = {
         "smoke": {"lengths": (8, 16), "copy_lengths": (8, 12), "steps": 20, "hidden_size": 8, "sequences": 500},
-        "full": {"lengths": (50, 100, 200, 400), "copy_lengths": (50, 100, 200, 400), "steps": 2_000, "seeds": 3},
+        "full": {"lengths": (50, 100, 200, 400), "copy_lengths": (50, 100, 200, 400), "steps": 2_000, "repetitions": 3},
     }
     useful_threads: ClassVar[int] = 1
 
@@ -129,7 +129,7 @@ def tasks(config: Config) -> dict[str, tuple[int, ...]]:
 def trials(config: Config) -> Iterator[Trial]:
     """All networks, the longest sequences of a task last."""
     for task, lengths in tasks(config).items():
-        for length, cell, seed in product(sorted(set(lengths)), CELLS, range(config.seeds)):
+        for length, cell, seed in product(sorted(set(lengths)), CELLS, range(config.repetitions)):
             yield Trial(task, length, cell, seed)
 
 

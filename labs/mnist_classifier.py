@@ -51,7 +51,7 @@ class Config(kit.Config):
     """Data set: a registered name or a folder. LeNet-5 wants images of 28x28 or 32x32 pixels."""
     model: Literal["lenet", "mlp"] = "lenet"
     """lenet: LeNet-5, 61,706 weights. mlp: hidden layers of 256 and 128 with dropout, 235,146 weights."""
-    seeds: kit.Count = 1
+    repetitions: kit.Count = 1
     """Repetitions, each with its own first weights and order of the images; the figures show the first."""
     epochs: kit.Count | None = None
     """Passes over the training images."""
@@ -68,7 +68,7 @@ class Config(kit.Config):
 
     presets: ClassVar[kit.Presets] = {
         "smoke": {"training_images": 6_400, "epochs": 1},
-        "full": {"seeds": 5, "epochs": 20, "augment": True},
+        "full": {"repetitions": 5, "epochs": 20, "augment": True},
     }
     useful_threads: ClassVar[int] = 1
 
@@ -78,7 +78,7 @@ def main(config: Config, run: kit.Run) -> None:
     images = load(config, run)
     recipe, steps = plan(config, len(images.train_labels))
     example = images.train_images[:1].to(run.device) / 255
-    networks = [train(seed, steps, recipe, images, config, run) for seed in range(config.seeds)]
+    networks = [train(seed, steps, recipe, images, config, run) for seed in range(config.repetitions)]
     layers = foundations.summary(networks[0], example)
     print(layers)
     run.table("layers", layers.rows())
@@ -157,7 +157,7 @@ def train(seed: int, steps: int, recipe: Recipe, images: "ImageData", config: Co
         "test": (images.test_images, images.test_labels),
     }
     looks = min(-(-steps // FEWEST_LOOKS), len(images.train_labels) // recipe.batch_size)
-    name = "training" if config.seeds == 1 else f"seed_{seed}"
+    name = "training" if config.repetitions == 1 else f"seed_{seed}"
     for _ in run.follow(learner, steps=steps, examples_per_step=recipe.batch_size, name=name):
         if run.every(looks):
             for part, (x, labels) in watched.items():

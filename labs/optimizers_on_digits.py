@@ -44,14 +44,14 @@ class Config(kit.Config):
     """Passes over the training images by each optimizer."""
     tuning_steps: kit.Count = 300
     """Updates with each learning rate tried."""
-    seeds: kit.Count = 1
+    repetitions: kit.Count = 1
     """Repetitions, each with its own first weights and order of the images."""
     training_images: kit.Count = 60_000
     """Training images at most; a tenth of them is held out to choose the learning rates."""
 
     presets: ClassVar[kit.Presets] = {
         "smoke": {"hidden": 32, "epochs": 1, "tuning_steps": 5, "training_images": 3_000},
-        "full": {"epochs": 10, "tuning_steps": 1_500, "seeds": 5},
+        "full": {"epochs": 10, "tuning_steps": 1_500, "repetitions": 5},
     }
     useful_threads: ClassVar[int] = 1
 
@@ -60,7 +60,9 @@ def main(config: Config, run: kit.Run) -> None:
     """Choose the rates, train with each optimizer, compare."""
     digits = Digits(config, run)
     rates = {name: digits.tune(name) for name in kinds()}
-    scores = {name: [digits.train(name, rate, seed) for seed in range(config.seeds)] for name, rate in rates.items()}
+    scores = {
+        name: [digits.train(name, rate, seed) for seed in range(config.repetitions)] for name, rate in rates.items()
+    }
     run.table("digits", _rows(run, rates, scores))
     run.figure("training_loss", _draw_losses(run, rates, digits.steps))
     run.figure("schedules", _draw_schedules())

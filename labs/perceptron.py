@@ -28,7 +28,7 @@ TRUTH = {"and": (0, 0, 0, 1), "or": (0, 1, 1, 1), "xor": (0, 1, 1, 0)}
 class Config(kit.Config):
     """Settings of the lab."""
 
-    seeds: kit.Count = 5
+    repetitions: kit.Count = 5
     """Repetitions, each with its own points and first weights; the figures show the first."""
     points: kit.Count = 100
     """Training points at each corner of AND, OR and XOR; the moons get four times as many. As many more for testing."""
@@ -48,8 +48,8 @@ class Config(kit.Config):
     """Neurons of the MLP's hidden layer; XOR can be had with 2, but not from every start."""
 
     presets: ClassVar[kit.Presets] = {
-        "smoke": {"seeds": 2, "points": 50, "epochs": 10, "steps": 300},
-        "full": {"seeds": 20, "points": 500, "steps": 2_000},
+        "smoke": {"repetitions": 2, "points": 50, "epochs": 10, "steps": 300},
+        "full": {"repetitions": 20, "points": 500, "steps": 2_000},
     }
     useful_threads: ClassVar[int] = 1
 
@@ -77,7 +77,7 @@ def main(config: Config, run: kit.Run) -> None:
     rows, summary = [], {}
     for problem in PROBLEMS:
         for model in MODELS:
-            pairs = [train_pair(problem, model, seed, config, run) for seed in range(config.seeds)]
+            pairs = [train_pair(problem, model, seed, config, run) for seed in range(config.repetitions)]
             shown[problem, model] = pairs[0]
             row, mean = _row(problem, model, pairs)
             rows.append(row)

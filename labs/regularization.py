@@ -54,7 +54,7 @@ class Config(kit.Config):
     """Labelled images that a network may learn from; each seed draws its own."""
     test_images: kit.Count = 10_000
     """Test images, at most, that tell how good a network is."""
-    seeds: Annotated[int, Ge(2)] = 5
+    repetitions: Annotated[int, Ge(2)] = 5
     """Trainings of each method, from which mean and spread come."""
     epochs: kit.Count = 30
     """Passes over the images."""
@@ -86,8 +86,8 @@ class Config(kit.Config):
     """Validations (one an epoch) without improvement after which it stops."""
 
     presets: ClassVar[kit.Presets] = {
-        "smoke": {"images": 200, "test_images": 300, "seeds": 2, "epochs": 1, "batch_size": 50, "channels": 4},
-        "full": {"seeds": 10, "epochs": 60},
+        "smoke": {"images": 200, "test_images": 300, "repetitions": 2, "epochs": 1, "batch_size": 50, "channels": 4},
+        "full": {"repetitions": 10, "epochs": 60},
     }
     useful_threads: ClassVar[int] = 1
 
@@ -276,7 +276,7 @@ def main(config: Config, run: kit.Run) -> None:
     trials, first = Trials(config, run), {}
     results: dict[str, list[Result]] = {}
     for name, method in methods(config).items():
-        learners = [trials.train(name, method, seed) for seed in range(config.seeds)]
+        learners = [trials.train(name, method, seed) for seed in range(config.repetitions)]
         results[name] = [trials.result(learner) for learner in learners]
         first[name] = learners[0]
     run.figure("accuracy_and_loss", accuracy_and_loss(results, config))
@@ -355,7 +355,7 @@ def accuracy_and_loss(results: Mapping[str, Sequence[Result]], config: Config) -
     left.set(xlabel="accuracy (%)", title="accuracy: the grey bar is the generalisation gap")
     right.set(xlabel="loss (nats)", title="loss on the test images")
     figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    title = f"Learning from {config.images:,} images: mean and standard deviation of {config.seeds} seeds"
+    title = f"Learning from {config.images:,} images: mean and standard deviation of {config.repetitions} seeds"
     figure.suptitle(title, fontweight="bold")
     return figure
 

@@ -39,7 +39,7 @@ class Config(kit.Config):
 
     env: Literal["frozen_lake", "frozen_lake_8x8", "cliff_walking", "taxi", "blackjack"] = "frozen_lake"
     """Where to learn."""
-    seeds: kit.Count = 5
+    repetitions: kit.Count = 5
     """Repetitions of each method; the maps show the first."""
     episodes: Annotated[int, Ge(0)] = 0
     """Episodes of each; 0 takes as many as suit the environment."""
@@ -47,8 +47,8 @@ class Config(kit.Config):
     """How often the learned policies are evaluated exactly meanwhile."""
 
     presets: ClassVar[kit.Presets] = {
-        "smoke": {"seeds": 2, "episodes": 600, "looks": 6},
-        "full": {"seeds": 10, "looks": 40},
+        "smoke": {"repetitions": 2, "episodes": 600, "looks": 6},
+        "full": {"repetitions": 10, "looks": 40},
     }
     useful_threads: ClassVar[int] = 1
 
@@ -59,7 +59,7 @@ def main(config: Config, run: kit.Run) -> None:
 
     recipe = RECIPES[config.env]
     episodes = config.episodes or (recipe.episodes if config.preset != "full" else recipe.full or 2 * recipe.episodes)
-    comparison = compare(recipe, episodes=episodes, looks=config.looks, seeds=config.seeds, streams=run.streams)
+    comparison = compare(recipe, episodes=episodes, looks=config.looks, seeds=config.repetitions, streams=run.streams)
     for _ in run.follow(comparison, steps=config.looks, examples_per_step=episodes // config.looks):
         pass
     tell(comparison, run)
@@ -75,7 +75,7 @@ def main(config: Config, run: kit.Run) -> None:
         run.figure("q_table", draw_q_table(comparison, recipe.name, grid))
     if config.env == "cliff_walking":
         streams = run.streams.child("edge")
-        edge = compare(EDGE, episodes=EDGE.episodes, looks=50, seeds=config.seeds, streams=streams)
+        edge = compare(EDGE, episodes=EDGE.episodes, looks=50, seeds=config.repetitions, streams=streams)
         for _ in run.follow(edge, steps=50, examples_per_step=EDGE.episodes // 50, name="random_steps"):
             pass
         run.figure("safe_path_or_edge", draw_edge(edge, grid))

@@ -48,7 +48,7 @@ class Config(kit.Config):
     """Data set to learn from first: a registered name or a folder of 28x28 grey images."""
     labels: tuple[kit.Count, ...] = (10, 30, 100, 300, 1_000)
     """Labelled images of the new task, the same number of each class."""
-    seeds: Annotated[int, Ge(2)] = 5
+    repetitions: Annotated[int, Ge(2)] = 5
     """Trainings for each way and number of labels, each with its own images of the new task."""
     last_blocks: Annotated[int, Interval(ge=1, lt=BLOCKS)] = 2
     """Blocks of the body that learn on, in the way between the head alone and all."""
@@ -66,13 +66,13 @@ class Config(kit.Config):
     presets: ClassVar[kit.Presets] = {
         "smoke": {
             "labels": (10, 30),
-            "seeds": 2,
+            "repetitions": 2,
             "source_images": 600,
             "source_epochs": 3,
             "steps": 20,
             "test_images": 300,
         },
-        "full": {"seeds": 10, "source_images": 60_000, "source_epochs": 10, "steps": 400, "test_images": 10_000},
+        "full": {"repetitions": 10, "source_images": 60_000, "source_epochs": 10, "steps": 400, "test_images": 10_000},
     }
 
 
@@ -211,7 +211,7 @@ class Trials:
         self.counts = sorted(set(fits))
         last = f"last_{config.last_blocks}"
         self.ways: dict[str, int | None] = {"scratch": None, "head": 0, last: config.last_blocks, "all": BLOCKS}
-        self.plan = [(way, n, seed) for n in self.counts for seed in range(config.seeds) for way in self.ways]
+        self.plan = [(way, n, seed) for n in self.counts for seed in range(config.repetitions) for way in self.ways]
         self.results: list[list[float]] = []
 
     def learn(self) -> "Iterator[Metrics]":

@@ -11,6 +11,7 @@ from labs.kit import stale
 from labs.kit.folder import RunFolder, all_runs, find, home
 from labs.kit.journal import read_points, repeatable
 from labs.kit.lab import Lab, load
+from labs.kit.origin import Origin
 from labs.kit.parser import Parser
 
 PIPE_WIDTH = 200
@@ -84,7 +85,7 @@ def resume(arguments: Sequence[str]) -> int:
     from labs.kit.launch import execute
 
     lab, config = _lab_and_config(run)
-    return execute(lab, config, resumes=run)
+    return execute(lab, config, origin=Origin(resumes=run))
 
 
 def replay(arguments: Sequence[str]) -> int:
@@ -97,7 +98,7 @@ def replay(arguments: Sequence[str]) -> int:
     from labs.kit.launch import execute
 
     lab, config = _lab_and_config(original)
-    status = execute(lab, config, replays=original)
+    status = execute(lab, config, origin=Origin(replays=original))
     if status:
         return status
     again = next(run for run in all_runs() if run.record["replay_of"] == original.path.name)

@@ -53,6 +53,8 @@ class Config:
     """YAML file of any of these settings; flags override it."""
     seed: Annotated[int, Ge(0)] = 0
     """Seed of every random stream of the run."""
+    seeds: str | None = None
+    """Run once for each of these seeds instead, as in 0-4 or 0,3,7: runs of their own, and one that sums them up."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to compute; auto takes an accelerator where there is one."""
     threads: Annotated[int, Ge(0)] = 0
@@ -68,6 +70,11 @@ class Config:
     useful_threads: ClassVar[int] = 1
     """More torch threads than this do not help the lab."""
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid", "allow_inf_nan": False}
+
+    @property
+    def experiment(self) -> str | None:
+        """Name of the experiment that the run belongs to; None takes the lab's own name."""
+        return None
 
 
 AnyConfig = TypeVar("AnyConfig", bound=Config)

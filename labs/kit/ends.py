@@ -1,7 +1,7 @@
 """The ways in which a run ends, and what each says to the user and to the shell.
 
-finished: status 0. killed (Ctrl-C, SIGTERM): 128 + signal. failed (a crash, the machine's fault) and diverged: 1.
-Bad input: 2. A run whose process vanished is stale; whoever looks next finds it so.
+finished: status 0. killed (Ctrl-C, SIGTERM): 128 + signal. failed (a crash, the machine's fault), diverged, and pruned
+(a search gave it up): 1. Bad input: 2. A run whose process vanished is stale; whoever looks next finds it so.
 """
 
 import errno
@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Literal
 
-Ended = Literal["finished", "failed", "killed", "diverged", "stale"]
+Ended = Literal["finished", "failed", "killed", "diverged", "pruned", "stale"]
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 STATUS: dict[Ended, Status] = {
     "finished": "FINISHED",
     "killed": "KILLED",
+    "pruned": "KILLED",
     "stale": "KILLED",
     "failed": "FAILED",
     "diverged": "FAILED",
@@ -36,6 +37,10 @@ class Interrupted(BaseException):
 
 class Diverged(Exception):
     """A metric or a weight became NaN or infinite."""
+
+
+class Pruned(Exception):
+    """A search over many runs found this one not worth going on with."""
 
 
 class MachineError(Exception):

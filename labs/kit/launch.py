@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from foundations.errors import InputError
 from labs.kit import config as settings
@@ -11,6 +11,7 @@ from labs.kit.ends import (
     Diverged,
     Interrupted,
     Interrupts,
+    Pruned,
     drop_output,
     machine_fault,
     open_output,
@@ -20,6 +21,7 @@ from labs.kit.lab import Lab, lab_of
 
 if TYPE_CHECKING:
     from labs.kit.folder import RunFolder
+    from labs.kit.origin import Origin
     from labs.kit.run import Run
 
 
@@ -31,6 +33,10 @@ def launch(main: "Callable[[Any, Run], None]") -> NoReturn:
         config = settings.parse(
             lab.config_type, sys.argv[1:], program=lab.program, about=sys.modules[main.__module__].__doc__ or ""
         )
+        if config.seeds is not None:
+            from labs.kit.repeating import repeated
+
+            lab, config = repeated(lab, config)
     except InputError as error:
         say_error(str(error))
         sys.exit(2)
@@ -41,55 +47,66 @@ def launch(main: "Callable[[Any, Run], None]") -> NoReturn:
     sys.exit(execute(lab, config, sys.argv[1:]))
 
 
-def execute(
-    lab: Lab,
-    config: settings.Config,
-    arguments: Sequence[str] = (),
-    *,
-    resumes: "RunFolder | None" = None,
-    replays: "RunFolder | None" = None,
-) -> int:
+class Outcome(NamedTuple):
+    """How an attempt to run a lab ended: the exit status, and the run, if it came to exist."""
+
+    status: int
+    run: "RunFolder | None"
+    interrupted: Interrupted | None = None
+
+
+def execute(lab: Lab, config: settings.Config, arguments: Sequence[str] = (), origin: "Origin | None" = None) -> int:
     """Run `lab` once and give the exit status: every way to end passes through here."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait must not steal the neighbours' cores
     interrupts = Interrupts()
     with interrupts.handled():
         try:
-            return _attempt(lab, config, arguments, interrupts, resumes, replays)
+            return attempt(lab, config, arguments, interrupts, origin).status
         except Interrupted as signal:  # a second one, while the run was being closed
             print(f"stopped by {signal.name} at once; `python -m labs runs` shows what is left", file=sys.stderr)
             return signal.status
 
 
-def _attempt(
+def attempt(
     lab: Lab,
     config: settings.Config,
     arguments: Sequence[str],
     interrupts: Interrupts,
-    resumes: "RunFolder | None",
-    replays: "RunFolder | None",
-) -> int:
+    origin: "Origin | None" = None,
+) -> Outcome:
+    """Run `lab` once, under `interrupts` that are handled by the caller.
+
+    Raises: what is neither bad input nor the machine's fault, but an error of the lab.
+    """
     run = None
+
+    def outcome(status: int, signal: Interrupted | None = None) -> Outcome:
+        return Outcome(status, getattr(run, "folder", None), signal)
+
     try:
         from labs.kit import figures as figures  # sets the looks before the lab draws anything
         from labs.kit.run import Run
 
-        run = Run(lab, config, arguments, interrupts, resumes=resumes, replays=replays)
+        run = Run(lab, config, arguments, interrupts, origin)
         lab.main(config, run)
         interrupts.at_once()
         run.end("finished")
         run.farewell()
-        return 0
+        return outcome(0)
     except Interrupted as signal:
         _end(run, "killed", signal)
-        return signal.status
+        return outcome(signal.status, signal)
     except InputError as error:
         _end(run, "failed", error)
         say_error(str(error))
-        return 2
+        return outcome(2)
     except Diverged as error:
         _end(run, "diverged", error)
         say_error(f"diverged: {error}")
-        return 1
+        return outcome(1)
+    except Pruned as error:
+        _end(run, "pruned", error)
+        return outcome(1)
     except (Exception, SystemExit) as error:
         fault = machine_fault(error)
         if isinstance(error, BrokenPipeError):
@@ -98,7 +115,7 @@ def _attempt(
         if fault is None:
             raise
         say_error(fault)
-        return 1
+        return outcome(1)
 
 
 def _end(run: "Run | None", ended: Any, error: BaseException) -> None:
@@ -119,6 +136,8 @@ def _end(run: "Run | None", ended: Any, error: BaseException) -> None:
             f"stopped by {error.name} at step {run.step:,}{kept}; to go on: python -m labs resume {reference}",
             file=sys.stderr,
         )
+    elif isinstance(error, Pruned):
+        print(f"pruned at step {run.step:,}: {error}")
     elif isinstance(error, Diverged):
         kept = (
             f"the last good checkpoint, of step {step:,}, is in {run.folder.path}"

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from labs.kit.journal import Point, repeatable
+from labs.kit.origin import Watch
 from labs.kit.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -19,12 +20,12 @@ SETTLE_STEPS = 64
 class Meter:
     """Metrics are read `at_once` on the CPU; elsewhere a few steps together, so that the device need not wait.
 
-    `prefix` goes in front of every name: the phase of the run.
+    `prefix` goes in front of every name: the phase of the run. `watch` hears what is recorded, and may end the run.
     """
 
-    def __init__(self, recorder: Recorder, *, at_once: bool) -> None:
+    def __init__(self, recorder: Recorder, *, at_once: bool, watch: Watch | None = None) -> None:
         self.prefix = ""
-        self._recorder, self._at_once = recorder, at_once
+        self._recorder, self._at_once, self._watch = recorder, at_once, watch
         self._pending: list[tuple[int, Metrics]] = []
         self._settle_at = 0.0
         self._newest: dict[str, float] = {}
@@ -34,7 +35,7 @@ class Meter:
         named = self._named(metrics)
         if self._at_once:
             self._newest = {name: float(value) for name, value in named.items()}
-            self._recorder.add(step, self._newest)
+            self._add(step, self._newest)
             return
         self._pending.append((step, named))
         if len(self._pending) >= SETTLE_STEPS or time.monotonic() > self._settle_at:
@@ -50,7 +51,7 @@ class Meter:
         self.settle()
         (values,) = read([self._named(metrics)])
         if repeated := {name: value for name, value in values.items() if repeatable(name)}:
-            self._recorder.add(step, repeated, thin=False)
+            self._add(step, repeated, thin=False)
         now = time.time_ns() // 1_000_000
         self._recorder.record([Point(name, value, step, now) for name, value in values.items() if name not in repeated])
 
@@ -60,7 +61,7 @@ class Meter:
 
         pending, self._pending = self._pending, []
         for (step, _), values in zip(pending, read([metrics for _, metrics in pending]), strict=True):
-            self._recorder.add(step, values)
+            self._add(step, values)
             self._newest = values
         self._settle_at = time.monotonic() + SETTLE_SECONDS
 
@@ -70,6 +71,11 @@ class Meter:
         progress.show(step, self._newest)
         speed = Point("speed/examples_per_second", progress.rate(step), step, time.time_ns() // 1_000_000)
         self._recorder.record([speed])
+
+    def _add(self, step: int, values: dict[str, float], *, thin: bool = True) -> None:
+        self._recorder.add(step, values, thin=thin)
+        if self._watch:
+            self._watch(step, values)
 
     def _named(self, metrics: Metrics) -> Metrics:
         return {self.prefix + name: value for name, value in metrics.items()} if self.prefix else metrics

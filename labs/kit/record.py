@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from labs.kit import environment
 from labs.kit.config import Config, to_record
 from labs.kit.lab import Lab
+from labs.kit.origin import Origin
 
 if TYPE_CHECKING:
     import torch
@@ -20,8 +21,9 @@ def surroundings(lab: Lab, device: "torch.device") -> dict[str, dict[str, str]]:
     return {"environment": environment.describe(device), "git": environment.git_state(lab.file)}
 
 
-def identity(lab: Lab, config: Config, arguments: Sequence[str], replays: Mapping[str, Any] | None) -> dict[str, Any]:
+def identity(lab: Lab, config: Config, arguments: Sequence[str], origin: Origin) -> dict[str, Any]:
     """What a new run is, whatever becomes of it. A replay has the command of the run that it replays."""
+    replays = origin.replays.record if origin.replays else None
     return {
         "lab": lab.name,
         "target": lab.target,
@@ -29,6 +31,7 @@ def identity(lab: Lab, config: Config, arguments: Sequence[str], replays: Mappin
         "started": datetime.now(UTC).isoformat(timespec="milliseconds"),  # `last` is the newest: seconds are too few
         "command": replays["command"] if replays else environment.command_line(lab.target, list(arguments)),
         "replay_of": replays["id"] if replays else None,
+        "parent": origin.parent,
         "config": to_record(config),
     }
 
@@ -53,5 +56,7 @@ def tags(record: Mapping[str, Any]) -> dict[str, str]:
         tags["notes"] = " | ".join(record["notes"])
     if record["replay_of"]:
         tags["replay_of"] = record["replay_of"]
+    if record.get("parent"):
+        tags["mlflow.parentRunId"] = record["parent"]
     own = dict(tag.split("=", 1) for tag in config["tag"])
     return {**tags, **record["environment"], **record["git"], **own}

@@ -13,30 +13,31 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from foundations.errors import InputError, require
+from foundations.errors import require
 from labs.kit.config import Config, to_record
 from labs.kit.ends import STATUS, Diverged, Ended, Interrupts, MachineError
-from labs.kit.folder import RunFolder, ensure_home, home
+from labs.kit.folder import RunFolder, all_runs, ensure_home, home
 from labs.kit.gallery import Gallery
 from labs.kit.journal import Journal, Point, read_points
 from labs.kit.lab import Lab
+from labs.kit.loading import Loading
 from labs.kit.meter import Meter
+from labs.kit.origin import Origin, Watch
 from labs.kit.recorder import Recorder
 from labs.kit.showing import Showing
 
 if TYPE_CHECKING:
     from foundations.learner import Learner, Metrics
-    from labs.kit.data import Data, ImageData, SentenceData, TableData, TextData
+    from labs.kit.launch import Outcome
     from labs.kit.progress import Progress
 
-AnyData = TypeVar("AnyData", bound="Data")
 DEFAULT_PORT = 5000
 JOURNAL = "journal.jsonl"
 
 
-class Run(Showing):
+class Run(Loading, Showing):
     """One run of one lab.
 
     It begins to exist (folder, entry in MLflow) when it first has something to record: bad input found before that
@@ -49,9 +50,7 @@ class Run(Showing):
         config: Config,
         arguments: Sequence[str] = (),
         interrupts: Interrupts | None = None,
-        *,
-        resumes: RunFolder | None = None,
-        replays: RunFolder | None = None,
+        origin: Origin | None = None,
     ) -> None:
         from foundations.streams import Streams
         from labs.kit import environment
@@ -63,51 +62,14 @@ class Run(Showing):
         self.saved_step = 0
         self.seconds = 0.0
         self.interrupts = interrupts or Interrupts()
-        self._arguments, self._resumes, self._replays = list(arguments), resumes, replays
+        self._arguments, self._origin = list(arguments), origin or Origin()
         self._opened = False
         self._stopping = False
         self._last_step = 0
-        said = list(resumes.record["notes"]) if resumes else []
+        said = list(self._origin.resumes.record["notes"]) if self._origin.resumes else []
         self._facts: dict[str, Any] = {"data": {}, "notes": said, "summary": {}, "phases": []}
 
     # What a lab calls ------------------------------------------------------------------------------------------------
-
-    def load_images(self, spec: str) -> ImageData:
-        """The labelled images `spec` (a registered name or a folder), recorded as what this run learns from."""
-        from labs.kit.data import load_images
-
-        return self._recorded(spec, load_images(spec))
-
-    def load_table(self, spec: str) -> TableData:
-        """The table `spec` (a registered name or a CSV file), recorded as what this run learns from."""
-        from labs.kit.data import load_table
-
-        return self._recorded(spec, load_table(spec))
-
-    def load_text(self, spec: str) -> TextData:
-        """The text `spec` (a registered name or a file), recorded as what this run learns from."""
-        from labs.kit.data import load_text
-
-        return self._recorded(spec, load_text(spec))
-
-    def load_sentences(self, spec: str) -> SentenceData:
-        """The labelled sentences `spec` (a registered name or a folder), recorded as what this run learns from."""
-        from labs.kit.data import load_sentences
-
-        return self._recorded(spec, load_sentences(spec))
-
-    def _recorded(self, spec: str, data: AnyData) -> AnyData:
-        before = self._before().get("data", {}).get(data.name)
-        if before and before["fingerprint"] != data.fingerprint:
-            raise InputError(
-                f"data {spec!r}: changed since the run (fingerprint {data.fingerprint}, was {before['fingerprint']}); "
-                "give the original data, or start a new run"
-            )
-        facts = {"fingerprint": data.fingerprint, "source": data.source, "licence": data.licence}
-        self._facts["data"][data.name] = {**facts, **data.counts}
-        if data.notice:
-            self.note(data.notice)
-        return data
 
     def follow(
         self, learner: Learner, *, steps: int, examples_per_step: int = 1, name: str = "training"
@@ -201,17 +163,36 @@ class Run(Showing):
         if text not in self._facts["notes"]:
             self._facts["notes"].append(text)
 
+    # Runs that belong to it -------------------------------------------------------------------------------------------
+
+    def child(
+        self, lab: Lab, config: Config, *, resumes: RunFolder | None = None, watch: Watch | None = None
+    ) -> Outcome:
+        """Run `lab` once, in this process, as a run that belongs to this one; or go on with one that was stopped.
+
+        Raises: Interrupted where the child was.
+        """
+        from labs.kit.launch import attempt
+
+        self._open()
+        origin = Origin(resumes=resumes, parent=self.folder.path.name, watch=watch)
+        outcome = attempt(lab, config, (), self.interrupts, origin)
+        if outcome.interrupted:
+            raise outcome.interrupted
+        return outcome
+
+    def children(self) -> list[RunFolder]:
+        """The runs that belong to this one, the oldest first, from before a resume too."""
+        self._open()
+        own = self.folder.path.name
+        return [run for run in reversed(all_runs()) if run.record.get("parent") == own]
+
     # Life ------------------------------------------------------------------------------------------------------------
 
     @property
     def opened(self) -> bool:
         """Whether the run exists yet."""
         return self._opened
-
-    def _before(self) -> dict[str, Any]:
-        """The record that this run must agree with: its own earlier one, or that of the run it replays."""
-        earlier = self._resumes or self._replays
-        return earlier.record if earlier else {}
 
     def _open(self) -> None:
         if not self._opened:
@@ -225,42 +206,43 @@ class Run(Showing):
 
         now = record.surroundings(self.lab, self.device)
         known: list[Point] = []
-        if self._resumes:
-            self.folder = self._resumes
+        resumed = self._origin.resumes is not None
+        if self._origin.resumes:
+            self.folder = self._origin.resumes
             self.folder.open()
             known = read_points(self.folder.path / JOURNAL)
             self.tracker = tracking.Tracker.again(self.folder.record["id"])
         else:
             parameters = to_record(self.config)
-            self.tracker = tracking.Tracker.start(self.lab.name, self.config.run_name, parameters)
+            experiment = self.config.experiment or self.lab.name
+            self.tracker = tracking.Tracker.start(experiment, self.config.run_name, parameters)
             self.folder = RunFolder(home() / "runs" / self.tracker.run_id)
             self.folder.open()
         self._write_record(now)
         keep = None
-        if self._replays:
-            keep = {(point.name, point.step) for point in read_points(self._replays.path / JOURNAL)}
+        if self._origin.replays:
+            keep = {(point.name, point.step) for point in read_points(self._origin.replays.path / JOURNAL)}
         journal = Journal(self.folder.path / JOURNAL)
         self.recorder = Recorder(journal, self.tracker.points, known=known, keep=keep)
-        self.meter = Meter(self.recorder, at_once=self.device.type == "cpu")
-        self.gallery = Gallery(self.folder.path, self.tracker, resumed=self._resumes is not None)
+        self.meter = Meter(self.recorder, at_once=self.device.type == "cpu", watch=self._origin.watch)
+        self.gallery = Gallery(self.folder.path, self.tracker, resumed=resumed)
         self._opened = True
         self._tell_beginning()
-        self._monitor = tracking.system_monitor(self.tracker.run_id, resumed=self._resumes is not None)
+        self._monitor = tracking.system_monitor(self.tracker.run_id, resumed=resumed)
         stale.sweep(self.tracker.client)
-        verb = "resumed" if self._resumes else "started"
+        verb = "resumed" if resumed else "started"
         print(f"{verb} {self.tracker.name} ({self.tracker.run_id[:8]}) on {self.device}, seed {self.config.seed}")
 
     def _write_record(self, now: Mapping[str, Any]) -> None:
         from labs.kit import record, tracking
 
-        if self._resumes:
+        if self._origin.resumes:
             before = self.folder.record
             if changed := record.changes(before, now):
                 self.note(f"resumed with another {', '.join(changed)}: figures may differ from an uninterrupted run")
             start = {"resumed": before.get("resumed", 0) + 1}
         else:
-            original = self._replays.record if self._replays else None
-            start = record.identity(self.lab, self.config, self._arguments, original)
+            start = record.identity(self.lab, self.config, self._arguments, self._origin)
             start |= {"id": self.tracker.run_id, "name": self.tracker.name}
             start |= {"experiment": self.tracker.experiment, "store": tracking.store_name()}
         life = {"host": now["environment"]["host"], "ended": None, "error": None, "uploaded": False}
@@ -340,7 +322,7 @@ class Run(Showing):
     # Checkpoints ------------------------------------------------------------------------------------------------------
 
     def _restore(self, file: Path, learner: Learner) -> tuple[int, bool]:
-        if not (self._resumes and file.exists()):
+        if not (self._origin.resumes and file.exists()):
             return 0, False
         from labs.kit import checkpoint
 

@@ -73,7 +73,7 @@ def test_too_few_steps_are_refused_before_anyone_learns():
 @pytest.mark.slow
 def test_two_agents_from_two_seeds_end_in_one_table_and_one_film(place, monkeypatch):
     monkeypatch.setattr(cartpole, "RECIPES", {name: RECIPES[name] for name in ("reinforce", "a2c")})
-    settings = {"agent": "all", "seeds": 2, "steps": 1_024, "episodes": 5}
+    settings = {"agent": "all", "repetitions": 2, "steps": 1_024, "episodes": 5}
     assert execute(load("labs.cartpole"), Config(preset="smoke", **settings)) == 0
     (folder,) = (place / "mlruns" / "runs").iterdir()
     rows = json.loads((folder / "tables" / "over_seeds.json").read_text())["data"]

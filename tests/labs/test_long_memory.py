@@ -40,7 +40,7 @@ def test_each_network_answers_what_its_task_asks(task, shape, cell):
 
 
 def test_every_task_length_cell_and_seed_has_a_phase_of_its_own():
-    phases = [trial.phase for trial in trials(Config(lengths=(50, 20), copy_lengths=(20,), seeds=2))]
+    phases = [trial.phase for trial in trials(Config(lengths=(50, 20), copy_lengths=(20,), repetitions=2))]
     assert len(phases) == len(set(phases)) == 3 * 3 * 2
     assert all(phase.isidentifier() for phase in phases)
     assert phases[0] == "adding_20_rnn_0"

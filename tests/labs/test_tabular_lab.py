@@ -64,7 +64,7 @@ def test_a_path_that_goes_round_in_circles_ends():
 @pytest.mark.parametrize(("env", "shown"), [("taxi", 2), ("blackjack", 2), ("cliff_walking", 4)])
 def test_each_environment_is_drawn_and_what_falls_short_is_said(env, shown):
     run = StandIn()
-    main(Config(env=env, seeds=1, episodes=60, looks=3), run)
+    main(Config(env=env, repetitions=1, episodes=60, looks=3), run)
     assert len(run.figures) == shown
     assert len(run.tables["policies"]) == len(METHODS)
     short = [method for method in METHODS if run.values[f"gap_percent/worst/{method}"] > 2]

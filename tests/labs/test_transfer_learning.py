@@ -8,7 +8,7 @@ from foundations.streams import Streams
 from labs.kit.data import load_images
 from labs.transfer_learning import Config, Part, Task, Trials, lenet, make_tasks, nearest_neighbours, pretrain
 
-SMALL = {"labels": (10, 40), "seeds": 2, "steps": 3, "source_images": 200, "test_images": 60}
+SMALL = {"labels": (10, 40), "repetitions": 2, "steps": 3, "source_images": 200, "test_images": 60}
 
 
 class Unwatched:
@@ -112,7 +112,7 @@ def test_where_labels_are_few_a_trained_body_is_worth_much():
     test = Part(digits.test_images, digits.test_labels)
     renamed = [Part(each.images, 9 - each.labels) for each in (held, test)]
     task = Task("other names", (10, 10), seen, renamed[0], test, renamed[1])
-    config = Config(labels=(20,), seeds=2, source_epochs=20, steps=60)
+    config = Config(labels=(20,), repetitions=2, source_epochs=20, steps=60)
     trials = Trials(task, pretrain("source", task, config, run), config, Streams(1))
     for _ in trials.learn():
         pass

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from agents.statistics import bootstrap_interval, interquartile_mean, probability_of_improvement
 from foundations.errors import InputError
+from foundations.statistics import bootstrap_interval, interquartile_mean, probability_of_improvement
 
 
 def normal(mean, *shape, seed=0):
