@@ -12,6 +12,10 @@ COMMANDS = {
     "runs": "recent runs and how they ended",
     "resume": "go on with a run that was stopped: resume RUN|last",
     "replay": "run a run again from its record and compare every metric: replay RUN|last",
+    "sweep": "search a lab's settings over many runs: sweep LAB --space NAME=RANGE ... --metric NAME",
+    "compare": "runs beside each other, with honest statistics: compare RUNS... | --lab LAB --group SETTING",
+    "best": "the best finished run of a lab, by its registered model: best LAB",
+    "find": "from a word of the notes to code, labs and tests: find WORDS",
     "ui": "the MLflow dashboard: ui [--port 5000] [--no-browser]",
     "data": "list, fetch and verify the data sets: data [list|fetch|verify] [NAME|all]",
     "explain": "why a finished run's model says what it says: explain RUN|last --input CASE",
@@ -89,9 +93,21 @@ def _command(name: str) -> Callable[[list[str]], int]:
         from labs.verification import command as verification
 
         return verification.main
+    if name == "sweep":
+        from labs.kit.sweeps import command as sweeping
+
+        return sweeping.main
+    if name == "compare":
+        from labs.kit.comparing import command as comparing
+
+        return comparing.main
+    if name == "find":
+        from labs.finding import command as finding
+
+        return finding.main
     from labs.kit import commands
 
-    return {"runs": commands.runs, "resume": commands.resume, "replay": commands.replay}[name]
+    return {"runs": commands.runs, "resume": commands.resume, "replay": commands.replay, "best": commands.best}[name]
 
 
 def _run_lab(name: str, rest: list[str]) -> int:
