@@ -3,22 +3,16 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
 from torch import Tensor
 
-from agents.acting import Actor
-from agents.advantages import generalized_advantages
-from agents.interaction import Interaction
-from agents.networks import ActorCritic, Memory
-from agents.normalization import Normalizer, RewardScaler
-from agents.rollouts import Batch, Rollout, batch_of, collect, explained_variance, look, standardized
-from agents.spaces import describe_actions, describe_observations
+from agents.networks import Memory
+from agents.policy_gradient import PolicyGradient, fused_adam, require_settings
+from agents.rollouts import Batch, Rollout, batch_of, collect, explained_variance, standardized
 from foundations.clipping import clip_gradient_norm
 from foundations.errors import require
 from foundations.learner import Metrics
-from foundations.optimizers import Adam
 from foundations.streams import Streams
 
 
@@ -39,7 +33,7 @@ def clipped_slope(ratios: Tensor, advantages: Tensor, clip: float) -> Tensor:
     return ratios * advantages * gains / -len(ratios)
 
 
-class PPO:
+class PPO(PolicyGradient):
     """Plays `rollout_steps` in every environment, then makes `epochs` passes over what it saw, in minibatches.
 
         L = L_clip + value_weight mean (V - G)^2 - entropy_weight mean H(pi)
@@ -94,47 +88,36 @@ class PPO:
         allowed = f"between 1 and {played}, the steps of a rollout ({rollout_steps} x {count} environments)"
         require(1 <= batch_size <= played, "batch_size", batch_size, allowed)
         require(epochs >= 1, "epochs", epochs, "at least 1")
-        require(0 < learning_rate < float("inf"), "learning_rate", learning_rate, "a finite number above 0")
         require(clip > 0, "clip", clip, "above 0")
-        for name, each in (("gamma", gamma), ("lam", lam)):
-            require(0 <= each <= 1, name, each, "between 0 and 1")
-        for name, each in (("entropy_weight", entropy_weight), ("value_weight", value_weight), ("max_norm", max_norm)):
-            require(each >= 0, name, each, "at least 0")
-        inputs = describe_observations(environments.single_observation_space)
-        actions = describe_actions(environments.single_action_space)
-        weights = streams.torch("weights")
-        settings: dict[str, Any] = {"hidden": hidden, "activation": activation, "memory": memory}
-        self.network = ActorCritic(inputs, actions, **settings, generator=weights).to(device)
-        self.parameters = list(self.network.parameters())
-        self.optimizer = Adam(self.parameters, learning_rate, eps=1e-5, fused=True)
-        self.interaction = Interaction(environments, int(streams.numpy("environments").integers(2**31)))
-        self.normalizer = Normalizer(inputs.shape) if normalize_observations else None
-        self.reward_scaler = RewardScaler(gamma, count) if normalize_rewards else None
-        stream = streams.numpy("actions")
-        self.actor = Actor(self.network, count, greedy=False, stream=stream, normalizer=self.normalizer)
+        weights = {"entropy_weight": entropy_weight, "value_weight": value_weight, "max_norm": max_norm}
+        require_settings(learning_rate, {"gamma": gamma, "lam": lam}, weights)
+        super().__init__(
+            environments,
+            fused_adam,
+            learning_rate=learning_rate,
+            anneal=anneal,
+            gamma=gamma,
+            hidden=hidden,
+            activation=activation,
+            memory=memory,
+            normalize_observations=normalize_observations,
+            normalize_rewards=normalize_rewards,
+            streams=streams,
+            device=device,
+        )
         self.rollout_steps, self.batch_size, self.epochs = rollout_steps, batch_size, epochs
-        self.gamma, self.lam, self.clip, self.learning_rate, self.anneal = gamma, lam, clip, learning_rate, anneal
+        self.updates, self.lam, self.clip = total_steps // played, lam, clip
         self.entropy_weight, self.value_weight, self.max_norm = entropy_weight, value_weight, max_norm
-        self.update, self.updates = 0, total_steps // played
         self._order = streams.torch("minibatches")
-
-    @property
-    def environment_steps(self) -> int:
-        """Valid steps taken, of all environments."""
-        return self.interaction.environment_steps
 
     def learn(self) -> Iterator[Metrics]:
         """Yield the metrics of each rollout and what was learned from it, until there were `updates`."""
         while self.update < self.updates:
-            left = 1 - self.update / self.updates if self.anneal else 1.0
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.learning_rate * left
+            left = self._begin_update(self.update / self.updates)
             rollout = collect(self.interaction, self.actor, self.rollout_steps)
             batch, explained = self._batch(rollout)
             metrics = self._improve(batch, self.clip * left)
-            if self.normalizer is not None:  # not before: the policy that learned must be the one that played
-                self.normalizer.update(self.network.inputs.to_network(rollout.observations[rollout.valid]))
-            self.update += 1
+            self._end_update(rollout)
             yield {
                 "environment_steps": self.environment_steps,
                 **self.interaction.finished(),
@@ -144,12 +127,8 @@ class PPO:
 
     def _batch(self, rollout: Rollout) -> tuple[Batch, float]:
         """The rollout's valid steps with their advantages and returns, and how well V foresaw these."""
-        seen, rewards, valid = look(self.actor, rollout), rollout.rewards, rollout.valid
-        if self.reward_scaler is not None:
-            rewards = self.reward_scaler(rewards, rollout.ended, valid)
-        ends = rollout.terminated, rollout.ended
-        advantages = generalized_advantages(rewards, seen.values, seen.next_values, *ends, self.gamma, self.lam)
-        returns = advantages + seen.values
+        seen, advantages, returns = self._advantages(rollout, self.lam)
+        valid = rollout.valid
         batch = batch_of(rollout, seen, standardized(advantages, valid), returns)
         return batch, explained_variance(seen.values[valid], returns[valid])
 
@@ -184,28 +163,11 @@ class PPO:
             "policy/clip_fraction": ((ratios - 1).abs() > clip).float().mean(),
         }
 
-    def player(self, *, greedy: bool, stream: np.random.Generator) -> Actor:
-        """A player with a copy of the present weights."""
-        return self.actor.frozen(greedy=greedy, stream=stream)
-
     def state_dict(self) -> dict[str, Any]:
-        """Weights, optimizer, environments, streams, running statistics, place in the run."""
-        parts = {name: part.state_dict() for name, part in self._parts().items()}
-        return {**parts, "order": self._order.get_state(), "update": self.update}
+        """What all policy gradients keep, and the stream that orders minibatches."""
+        return {**super().state_dict(), "order": self._order.get_state()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from `state`, exactly."""
-        for name, part in self._parts().items():
-            part.load_state_dict(state[name])
+        super().load_state_dict(state)
         self._order.set_state(state["order"].cpu())
-        self.update = state["update"]
-
-    def _parts(self) -> dict[str, Any]:
-        parts = {
-            "network": self.network,
-            "optimizer": self.optimizer,
-            "interaction": self.interaction,
-            "actor": self.actor,
-            "reward_scaler": self.reward_scaler,
-        }
-        return {name: part for name, part in parts.items() if part is not None}

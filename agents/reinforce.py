@@ -1,26 +1,21 @@
 """REINFORCE: play to the end, then make what went better than expected more likely."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
 
-from agents.acting import Actor
 from agents.advantages import discounted_returns
-from agents.interaction import Interaction
-from agents.networks import ActorCritic
+from agents.policy_gradient import PolicyGradient, fused_adam, require_settings
 from agents.rollouts import Rollout, batch_of, collect_to_ends, explained_variance, look, standardized
-from agents.spaces import describe_actions, describe_observations
 from foundations.clipping import clip_gradient_norm
 from foundations.errors import require
 from foundations.learner import Metrics
-from foundations.optimizers import Adam
 from foundations.streams import Streams
 
 
-class REINFORCE:
+class REINFORCE(PolicyGradient):
     """Plays an episode to its end in every environment, then makes one step against the gradient of
 
         L = -mean log pi(a | s) A + mean (V - G)^2 / 2 - entropy_weight mean H(pi)
@@ -53,38 +48,31 @@ class REINFORCE:
         streams: Streams,
         device: torch.device | str = "cpu",
     ) -> None:
-        count = environments.num_envs
         require(total_steps >= 1, "total_steps", total_steps, "at least 1")
-        require(0 <= gamma <= 1, "gamma", gamma, "between 0 and 1")
-        require(0 < learning_rate < float("inf"), "learning_rate", learning_rate, "a finite number above 0")
-        require(entropy_weight >= 0, "entropy_weight", entropy_weight, "at least 0")
-        require(max_norm >= 0, "max_norm", max_norm, "at least 0")
-        inputs = describe_observations(environments.single_observation_space)
-        actions = describe_actions(environments.single_action_space)
-        weights = streams.torch("weights")
-        network = ActorCritic(inputs, actions, hidden=hidden, activation=activation, generator=weights)
-        self.network = network.to(device)
-        self.parameters = list(self.network.parameters())
-        self.optimizer = Adam(self.parameters, learning_rate, eps=1e-5, fused=True)
-        self.interaction = Interaction(environments, int(streams.numpy("environments").integers(2**31)))
-        self.actor = Actor(self.network, count, greedy=False, stream=streams.numpy("actions"))
-        self.total_steps, self.gamma, self.learning_rate, self.anneal = total_steps, gamma, learning_rate, anneal
-        self.baseline, self.entropy_weight, self.max_norm = baseline, entropy_weight, max_norm
-        self.updates = -(-total_steps // count)
+        require_settings(learning_rate, {"gamma": gamma}, {"entropy_weight": entropy_weight, "max_norm": max_norm})
+        super().__init__(
+            environments,
+            fused_adam,
+            learning_rate=learning_rate,
+            anneal=anneal,
+            gamma=gamma,
+            hidden=hidden,
+            activation=activation,
+            streams=streams,
+            device=device,
+        )
+        self.total_steps, self.baseline = total_steps, baseline
+        self.entropy_weight, self.max_norm = entropy_weight, max_norm
+        self.updates = -(-total_steps // environments.num_envs)
         """There are no more updates than this, as every environment makes a step in each."""
-
-    @property
-    def environment_steps(self) -> int:
-        """Valid steps taken, of all environments."""
-        return self.interaction.environment_steps
 
     def learn(self) -> Iterator[Metrics]:
         """Yield the metrics of each update, until `total_steps` environment steps were made."""
         while self.environment_steps < self.total_steps:
-            left = 1 - self.environment_steps / self.total_steps if self.anneal else 1.0
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.learning_rate * left
-            metrics = self._improve(collect_to_ends(self.interaction, self.actor))
+            self._begin_update(self.environment_steps / self.total_steps)
+            rollout = collect_to_ends(self.interaction, self.actor)
+            metrics = self._improve(rollout)
+            self._end_update(rollout)
             yield {
                 "environment_steps": self.environment_steps,
                 **self.interaction.finished(),
@@ -112,25 +100,4 @@ class REINFORCE:
             "loss/value": value_loss.detach(),
             "policy/entropy": entropy.detach(),
             "value/explained_variance": explained_variance(seen.values[valid], returns[valid]),
-        }
-
-    def player(self, *, greedy: bool, stream: np.random.Generator) -> Actor:
-        """A player with a copy of the present weights."""
-        return self.actor.frozen(greedy=greedy, stream=stream)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Weights, optimizer, environments and steps so far, streams."""
-        return {name: part.state_dict() for name, part in self._parts().items()}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from `state`, exactly."""
-        for name, part in self._parts().items():
-            part.load_state_dict(state[name])
-
-    def _parts(self) -> dict[str, Any]:
-        return {
-            "network": self.network,
-            "optimizer": self.optimizer,
-            "interaction": self.interaction,
-            "actor": self.actor,
         }
