@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from foundations.errors import InputError, require, require_choice
+from foundations.modes import evaluation_mode
 
 Array = NDArray[np.float64]
 
@@ -110,18 +111,12 @@ class BlackBox:
 
 @contextmanager
 def evaluating(model: Any) -> Iterator[None]:
-    """A module in evaluation and inference mode; afterwards each layer is in the mode that it was in before."""
+    """A module in evaluation and inference mode; any other model as it is."""
     if not isinstance(model, nn.Module):
         yield
         return
-    modes = [(layer, layer.training) for layer in model.modules()]
-    model.eval()
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        for layer, training in modes:
-            layer.training = training
+    with evaluation_mode(model), torch.inference_mode():
+        yield
 
 
 def _function_of(model: Any, outputs: Outputs, device: "torch.device | str | None") -> Callable[[Any], Any]:

@@ -64,6 +64,7 @@ from .layers import Residual as Residual
 from .layers import SpatialDropout as SpatialDropout
 from .learner import Learner as Learner
 from .learner import Metrics as Metrics
+from .modes import evaluation_mode as evaluation_mode
 from .networks import MLP as MLP
 from .networks import AlexNet as AlexNet
 from .networks import CifarResNet as CifarResNet

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from foundations.errors import require
 from foundations.learner import Metrics
+from foundations.modes import evaluation_mode
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """From predictions (batch, ...) and targets (batch, ...) to a scalar."""
@@ -27,12 +28,8 @@ def predict(network: nn.Module, inputs: Tensor, *, batch_size: int = 500, scale:
     """
     require(len(inputs) >= 1, "inputs", len(inputs), "at least 1")
     require(batch_size >= 1, "batch_size", batch_size, "at least 1")
-    training = network.training
-    network.eval()
-    try:
+    with evaluation_mode(network):
         return torch.cat([network(scale(batch) if scale else batch) for batch in inputs.split(batch_size)])
-    finally:
-        network.train(training)
 
 
 def evaluate(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from foundations.convolution import Conv2d, ConvTranspose2d
 from foundations.errors import require
 from foundations.layers import Linear
+from foundations.modes import evaluation_mode
 
 DENSE = (Linear, nn.Linear)
 CONVOLUTIONS = (Conv2d, nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -97,7 +98,7 @@ def summary(network: nn.Module, *example: Tensor) -> Summary:
         work[name] = work.get(name, 0) + _multiply_adds(layer, x, y)
 
     layers = _layers(network)
-    with _watched(layers, called), _evaluating(network), torch.no_grad():
+    with _watched(layers, called), evaluation_mode(network), torch.no_grad():
         network(*example)
     weights = _own_parameters(layers)
     order = [*shapes, *(name for name in layers if name not in shapes)]
@@ -147,18 +148,6 @@ def _watched(layers: Mapping[str, nn.Module], called: Called) -> Iterator[None]:
     finally:
         for handle in handles:
             handle.remove()
-
-
-@contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
-    """In evaluation mode, each module's own mode put back afterwards: a frozen part may well be in another."""
-    modes = {module: module.training for module in network.modules()}
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes.items():
-            module.training = training
 
 
 def _first_tensor(value: Any) -> Tensor | None:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from foundations.errors import InputError, require
 from foundations.losses import cross_entropy_from_logits
+from foundations.modes import evaluation_mode
 
 Choose = Callable[[Tensor], Tensor]
 """From logits (batch, tokens) to the next tokens (batch), as `sampling.sample` draws them."""
@@ -127,10 +128,8 @@ def generate(model: TokenModel, prompt: Tensor, count: int, choose: Choose, *, c
     _require_prompt(prompt, model.context)
     length = prompt.shape[1]
     tokens = torch.cat([prompt, prompt.new_zeros(len(prompt), count)], dim=1)
-    training = model.training
-    model.eval()
     start, cache, seen = 0, model.new_cache(), 0
-    try:
+    with evaluation_mode(model):
         for end in range(length, length + count):
             if model.context is not None and end - start > model.context:
                 start = seen = end - max(1, model.context // 2)
@@ -138,8 +137,6 @@ def generate(model: TokenModel, prompt: Tensor, count: int, choose: Choose, *, c
             logits = model(tokens[:, seen:end], cache) if cached else model(tokens[:, start:end])
             tokens[:, end] = choose(logits[:, -1])
             seen = end
-    finally:
-        model.train(training)
     return tokens
 
 

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from foundations.errors import require, require_choice
 from foundations.learner import Metrics
 from foundations.losses import cross_entropy_from_logits
+from foundations.modes import evaluation_mode
 from foundations.schedules import linear_warmup
 from foundations.streams import Streams
 from foundations.training import Prepare, SupervisedLearner
-from generative.bounds import evaluation_mode
 from generative.codes import in_unit_range
 
 Norm = Literal["linf", "l2"]

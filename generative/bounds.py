@@ -7,14 +7,14 @@ With z = mean + exp(log_variance / 2) noise, noise ~ N(0, I), for q(z|x) = N(mea
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from foundations.errors import InputError, require
+from foundations.modes import evaluation_mode
 
 ACTIVE_VARIANCE = 0.01
 """A latent unit is active where its posterior mean varies more than this from image to image (Burda et al. 2015)."""
@@ -180,18 +180,6 @@ def active_units(means: Tensor) -> int:
 def posterior_collapsed(active: float, latent_size: int) -> bool:
     """Whether fewer than a tenth of the units (so none, of up to ten) are active: the decoder ignores the latent."""
     return active < ACTIVE_SHARE * latent_size
-
-
-@contextmanager
-def evaluation_mode(model: object) -> Iterator[None]:
-    """`model` in evaluation mode, if it has modes; its mode is put back afterwards."""
-    module = model if isinstance(model, nn.Module) else nn.Identity()
-    training = module.training
-    module.eval()
-    try:
-        yield
-    finally:
-        module.train(training)
 
 
 def _parts(x: Tensor, labels: Tensor | None, size: int) -> Iterator[tuple[Tensor, Tensor | None]]:

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple, Protocol, get_args
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import normalize
 
 from foundations.errors import require, require_choice
+from foundations.modes import evaluation_mode
 
 Measure = Literal["euclidean", "cosine"]
 """euclidean: how far apart two codes lie. cosine: the angle between them, whatever their lengths."""
@@ -103,13 +104,8 @@ def _by_batches(coder: Coder, work: Callable[[Tensor], Tensor], rows: Tensor, ba
     """`work` on batch after batch, a module in evaluation mode; its mode is put back afterwards."""
     require(len(rows) >= 1, "images", len(rows), "at least 1")
     require(batch_size >= 1, "batch_size", batch_size, "at least 1")
-    module = coder if isinstance(coder, nn.Module) else nn.Module()
-    training = module.training
-    module.eval()
-    try:
+    with evaluation_mode(coder):
         return torch.cat([work(part) for part in rows.split(batch_size)])
-    finally:
-        module.train(training)
 
 
 # --- similarity search ------------------------------------------------------------------------------------------------

@@ -371,12 +371,10 @@ def _looks(model: "Seq2Seq", corpus: Corpus, date: Written) -> "tuple[Tensor, li
 
     [answer] = translate(model, corpus, [date], 1)
     written = corpus.target_signs.encode(answer.iso, begin=True)
-    device, training = next(model.parameters()).device, model.training
-    model.eval()
-    with torch.no_grad():
+    device = next(model.parameters()).device
+    with foundations.evaluation_mode(model), torch.no_grad():
         memory = model.encode(corpus.sources([date])[:, : len(date.text)].to(device))
         weights = model.attention(torch.tensor([written], device=device), memory)
-    model.train(training)
     return weights[0].cpu(), [*answer.iso, "end"]
 
 

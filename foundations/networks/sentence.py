@@ -11,6 +11,7 @@ from foundations.attention import additive_attention, padding_mask
 from foundations.embedding import Embedding
 from foundations.errors import InputError, require, require_choice
 from foundations.layers import Dropout, Linear
+from foundations.modes import evaluation_mode
 from foundations.networks.seq2seq import source_lengths
 from foundations.networks.transformer import TransformerEncoder, require_tokens
 from foundations.positions import sinusoidal_positions
@@ -121,13 +122,9 @@ class SentenceClassifier(nn.Module):
         """
         if self.pool is None:
             raise InputError(f"pooling={self.pooling_kind!r}: must be 'attention' to have weights")
-        training = self.training
-        self.eval()
-        try:
+        with evaluation_mode(self):
             places, lengths = self._places(tokens)
             weights: Tensor = self.pool(places, padding_mask(lengths, places.shape[1]))[1]
-        finally:
-            self.train(training)
         return F.pad(weights, (0, tokens.shape[1] - weights.shape[1]))
 
     def _places(self, tokens: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,6 +15,7 @@ from foundations.decoding import Decoded, beam_search, greedy
 from foundations.embedding import Embedding
 from foundations.errors import require, require_choice
 from foundations.layers import Dropout, Linear
+from foundations.modes import evaluation_mode
 from foundations.networks.transformer import TransformerDecoder, TransformerEncoder
 from foundations.networks.transformer_layers import TransformerDecoderLayer
 from foundations.positions import SinusoidalPositions
@@ -260,9 +261,7 @@ def translate(
     Shapes: source (batch, places), lengths (batch) -> see `Decoded`. The model's mode is put back afterwards.
     Raises: InputError as `Seq2Seq.encode` and `beam_search`.
     """
-    training = model.training
-    model.eval()
-    try:
+    with evaluation_mode(model):
         state = model.start(model.encode(source, lengths))
         begin = torch.full_like(source[:, :1], Vocabulary.begin)
         limits = {"end": Vocabulary.end, "maximum_length": maximum_length, "pad": Vocabulary.pad}
@@ -270,8 +269,6 @@ def translate(
             return greedy(model.step, state, begin, **limits)
         penalty = length_penalty
         return beam_search(model.step, state, begin, width=width, length_penalty=penalty, best=best, **limits)
-    finally:
-        model.train(training)
 
 
 def _require_tokens(name: str, tokens: Tensor) -> None:

@@ -13,6 +13,7 @@ from foundations.attention import KeyValueCache
 from foundations.embedding import Embedding
 from foundations.errors import InputError, require, require_choice
 from foundations.layers import Body, Dropout
+from foundations.modes import evaluation_mode
 from foundations.networks.transformer_layers import LayerSettings, TransformerDecoderLayer, TransformerEncoderLayer
 from foundations.normalization import LayerNorm
 from foundations.positions import LearnedPositions, SinusoidalPositions
@@ -159,15 +160,11 @@ class LanguageModel(nn.Module):
         require(0 <= layer < count, "layer", layer, f"from 0 to {count - 1}")
         layers = [each for each in self.encoder.layers if isinstance(each, TransformerEncoderLayer)]
         *before, chosen = layers[: layer + 1]
-        training = self.training
-        self.eval()
-        try:
+        with evaluation_mode(self):
             x = self._embed(tokens, 0)
             for each in before:
                 x = each(x, causal=True)
             return chosen.self_attn.weights(chosen.norm1(x), causal=True)
-        finally:
-            self.train(training)
 
     def _embed(self, tokens: Tensor, start: int) -> Tensor:
         require_tokens(tokens)

@@ -12,6 +12,7 @@ from foundations.errors import InputError, require, require_choice
 from foundations.initializers import glorot_uniform_, zeros_
 from foundations.layers import Linear
 from foundations.learner import Metrics
+from foundations.modes import evaluation_mode
 from foundations.networks import MLP
 from foundations.optimizers import Adam
 from foundations.schedules import Schedule, cosine, linear_warmup
@@ -19,7 +20,6 @@ from foundations.streams import Streams, generators_of
 from generative.bounds import (
     elbo,
     elbo_terms,
-    evaluation_mode,
     importance_weighted_bound,
     log_weights,
     standard_normal_kl,
