@@ -43,6 +43,8 @@ class Config(kit.Config):
 
     data: str = "mnist"
     """Data set of grey images of 28x28 pixels: a registered name or a folder."""
+    run: str | None = None
+    """A finished run of this lab, with the same data and defect, whose autoencoder is asked; None trains one."""
     defect: str = "4"
     """The class that is never shown to the autoencoder."""
     model: Literal["dense", "deep", "conv", "denoising", "sparse"] = "conv"
@@ -141,7 +143,21 @@ def train(images: "ImageData", config: Config, run: kit.Run) -> Alarm:
     from generative.codes import anomaly_scores, anomaly_threshold, reconstruct
 
     count = len(images.train_images) // 10
-    apart, ordinary = images.train_images[:count], images.train_images[count:]
+    apart = images.train_images[:count]
+    autoencoder = taken(config.run, config, run) if config.run else fit(images.train_images[count:], config, run)
+    run.model("autoencoder", autoencoder, images.train_images[:1].to(run.device) / 255)
+
+    def score(batch: "Tensor") -> "Tensor":
+        return anomaly_scores(autoencoder, batch.to(run.device)).cpu()
+
+    def mend(batch: "Tensor") -> "Tensor":
+        return reconstruct(autoencoder, batch.to(run.device)).cpu()
+
+    return Alarm(score, mend, anomaly_threshold(score(apart / 255)))
+
+
+def fit(ordinary: "Tensor", config: Config, run: kit.Run) -> "Any":
+    """An autoencoder of `ordinary`, bytes (n, 1, 28, 28)."""
     learner = generative.build_autoencoder(
         config.model,
         ordinary,
@@ -153,16 +169,20 @@ def train(images: "ImageData", config: Config, run: kit.Run) -> Alarm:
     )
     for _ in run.follow(learner, steps=config.steps, examples_per_step=BATCH):
         pass
-    autoencoder = learner.autoencoder.eval()
-    run.model("autoencoder", autoencoder, images.train_images[:1].to(run.device) / 255)
+    return learner.autoencoder.eval()
 
-    def score(batch: "Tensor") -> "Tensor":
-        return anomaly_scores(autoencoder, batch.to(run.device)).cpu()
 
-    def mend(batch: "Tensor") -> "Tensor":
-        return reconstruct(autoencoder, batch.to(run.device)).cpu()
+def taken(reference: str, config: Config, run: kit.Run) -> "Any":
+    """The autoencoder of a finished run of this lab."""
+    from labs.kit.models import load_model
 
-    return Alarm(score, mend, anomaly_threshold(score(apart / 255)))
+    kept = load_model(reference)
+    require(kept.lab == "explain_anomaly", "run", reference, f"a run of explain_anomaly, not of {kept.lab}")
+    for name in ("data", "defect"):
+        then = kept.run.record["config"][name]
+        require(then == getattr(config, name), "run", reference, f"with the {name} of this one: add --{name} {then}")
+    run.note(f"the autoencoder is that of run {kept.run.record['name']}")
+    return kept.module.to(run.device)
 
 
 def judge(

@@ -1,9 +1,10 @@
 """Why a network says so, for tables: tumours or house prices by LIME, and how far to trust the reasons.
 
 A small network learns breast cancer (569 tumours, 30 measures, comes with scikit-learn) or prices of Californian
-districts. Single answers are explained, the wrong ones too; a ranking over many stands beside permutation importance.
-Then the explanations are put on trial: the fit of their lines, what hiding columns in their order does, other seeds,
-and models in which the columns that matter were planted. (Ribeiro et al. 2016, arXiv:1602.04938.)
+districts (or `--run` takes the network of an earlier run of this lab). Single answers are explained, the wrong ones
+too; a ranking over many stands beside permutation importance. Then the explanations are put on trial: the fit of their
+lines, what hiding columns in their order does, other seeds, and models in which the columns that matter were planted.
+Source: Ribeiro et al. 2016, arXiv:1602.04938.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from annotated_types import Ge
 import explain
 import foundations
 import labs.kit as kit
+from foundations.errors import require
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,6 +46,8 @@ class Config(kit.Config):
 
     data: Literal["breast_cancer", "housing"] = "breast_cancer"
     """What the network learns; housing is found in LABS_DATA_DIR or downloaded."""
+    run: str | None = None
+    """A finished run of this lab, on the same data, whose network is explained (its name, id or `last`)."""
     epochs: kit.Count = 30
     """Passes over the training rows."""
     width: kit.Count = 64
@@ -151,9 +155,12 @@ def train_tumours(config: Config, run: kit.Run) -> Task:
     def features(rows: "pd.DataFrame") -> torch.Tensor:
         return torch.from_numpy(inputs.transform(rows)).float().to(run.device)
 
-    network = _network(config, run, frame.shape[1], 2)
-    labels = torch.from_numpy(benign[parts[0]]).to(run.device)
-    _fit(config, run, network, features(training), labels, foundations.losses.cross_entropy_from_logits)
+    if config.run:
+        network = taken(config.run, config, run)
+    else:
+        network = _network(config, run, frame.shape[1], 2)
+        labels = torch.from_numpy(benign[parts[0]]).to(run.device)
+        _fit(config, run, network, features(training), labels, foundations.losses.cross_entropy_from_logits)
     run.model("network", network, features(test[:8]))
     classify = explain.BlackBox(torch.nn.Sequential(network, foundations.Softmax(dim=1)), batch_size=1_000)
     return Task(
@@ -184,12 +191,13 @@ def train_houses(config: Config, run: kit.Run) -> Task:
     training, test = (frame.iloc[part].reset_index(drop=True)[[*NUMERIC, SEA, PRICE]] for part in parts)
     model = foundations.preprocessing.TableRegressor(
         foundations.preprocessing.table_pipeline(NUMERIC, [SEA], scaling="normal"),
-        lambda columns: _network(config, run, columns, 1),
+        lambda columns: _prices(config, run, columns),
         training,
         PRICE,
         run.device,
     )
-    _fit(config, run, model.network, model.features(training), model.targets(training), foundations.losses.huber)
+    if config.run is None:
+        _fit(config, run, model.network, model.features(training), model.targets(training), foundations.losses.huber)
     run.model("price_in_usd", model.in_units(), model.features(test[:8]))
     return Task(
         box=explain.BlackBox(model, outputs="values", names=("price",)),
@@ -203,6 +211,27 @@ def train_houses(config: Config, run: kit.Run) -> Task:
         loss=lambda answer, truth: float(np.sqrt(np.square(answer - truth).mean())),
         loss_name="RMSE (USD)",
     )
+
+
+def taken(reference: str, config: Config, run: kit.Run) -> "nn.Module":
+    """The model of a finished run of this lab. The rows are divided and scaled as they were then."""
+    from labs.kit.models import load_model
+
+    kept = load_model(reference)
+    require(kept.lab == "explain_tabular", "run", reference, f"a run of explain_tabular, not of {kept.lab}")
+    learned = kept.run.record["config"]["data"]
+    require(learned == config.data, "run", reference, f"on the data of this one: add --data {learned}")
+    run.note(f"the network is that of run {kept.run.record['name']}")
+    return kept.module.to(run.device)
+
+
+def _prices(config: Config, run: kit.Run, columns: int) -> "nn.Module":
+    """The network for prices, in the units that it learns in: fresh, or that of a finished run."""
+    if config.run is None:
+        return _network(config, run, columns, 1)
+    in_units: Any = taken(config.run, config, run)
+    network: nn.Module = in_units[0]
+    return network
 
 
 def _network(config: Config, run: kit.Run, inputs: int, outputs: int) -> "nn.Module":
