@@ -70,8 +70,9 @@ def overlay(
     colours = pixels.shape[-1] == 3
     left.imshow(_unit(pixels) if colours else pixels.mean(axis=-1), cmap="gray")
     right.imshow(paint(image, weights, layout=layout, limit=limit))
-    left.set_title(explanation.title(chosen), loc="left", fontsize=11)
-    right.set_title(f"surrogate {short_number(explanation.local_predictions[chosen])}", loc="left", fontsize=11)
+    said = short_number(explanation.local_predictions[chosen])
+    left.set_title(explanation.title(chosen).replace(": ", ":\n", 1), loc="left", fontsize=11)
+    right.set_title(f"weights of the cells;\nthe surrogate says {said}", loc="left", fontsize=11)
     for axes in (left, right):
         axes.set_axis_off()
     bar = figure.colorbar(ScalarMappable(Normalize(-limit, limit), weight_colours()), ax=right, shrink=0.85)

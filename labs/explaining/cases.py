@@ -1,6 +1,6 @@
 """What a finished run's model can be asked about: a text, an image or a row, by the shape of what it reads."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,8 @@ CELLS = 7
 SMALL = 64
 """Images of at most so many pixels a side are cut into a grid; larger ones into superpixels."""
 SUPERPIXELS = 60
+VALUED = ("dqn", "encoder")
+"""Ends of the names of models that answer with values: those of actions, and the codes of a VAE's encoder."""
 PUSHES = {"cartpole": ("P(left)", "P(right)"), "explain_policy": ("P(left)", "P(right)")}
 """What the answers are called, by lab."""
 CARTPOLE = ("cart position", "cart velocity", "pole angle", "angular velocity")
@@ -93,7 +95,7 @@ def _kind(answers: Tensor, name: str) -> str:
     sums = answers.sum(dim=1)
     if answers.min() >= 0 and torch.allclose(sums, torch.ones_like(sums), atol=1e-3):
         return "probabilities"
-    return "values" if answers.shape[1] == 1 or name.endswith("dqn") else "logits"
+    return "values" if answers.shape[1] == 1 or name.endswith(VALUED) else "logits"
 
 
 def _ask_text(kept: Kept, text: str, outputs: str) -> Asked:
@@ -126,7 +128,6 @@ def _ask_image(kept: Kept, given: str, outputs: str) -> Asked:
         tensor = torch.as_tensor(np.asarray(batch), dtype=torch.float32)
         return tensor.flatten(1) if flat else tensor
 
-    box, read_as = _box(kept, outputs, read(image[None]), read, names)
     small = max(height, width) <= SMALL
     segments = (
         explain.grid(height, width, min(CELLS, height, width))
@@ -134,10 +135,35 @@ def _ask_image(kept: Kept, given: str, outputs: str) -> Asked:
         else explain.slic(image, SUPERPIXELS, layout="CHW")
     )
     settings: dict[str, Any] = {"layout": "CHW", "segments": segments}
+    if not flat and all(hasattr(kept.module, way) for way in ("encode", "decode")):
+        return _ask_anomaly(kept, read(image), outputs, settings)
+    box, read_as = _box(kept, outputs, read(image[None]), read, names)
     return Asked(
         read_as,
         lambda samples, seed: explain.explain_image(box, image, fill=0, samples=samples, seed=seed, **settings),
         lambda found: overlay(found, image, **settings),
+    )
+
+
+def _ask_anomaly(kept: Kept, image: Tensor, outputs: str, settings: Mapping[str, Any]) -> Asked:
+    """An autoencoder, asked why the image is odd to it: which cells it cannot make again."""
+    from generative.codes import Coder, anomaly_scores
+
+    require(
+        outputs in ("auto", "values"), "--outputs", outputs, "auto or values for an autoencoder: its answer is a score"
+    )
+    coder = cast(Coder, kept.module)
+
+    def score(batch: Tensor) -> Tensor:
+        return anomaly_scores(coder, batch)
+
+    def explained(samples: int, seed: int) -> Explanation:
+        given: dict[str, Any] = {"fill": 0, "samples": samples, "seed": seed, "names": ["anomaly score"], **settings}
+        return explain.explain_score(score, image, **given)
+
+    shown = image.numpy().astype(np.float64)
+    return Asked(
+        "the anomaly score, the squared error a pixel", explained, lambda found: overlay(found, shown, **settings)
     )
 
 

@@ -49,6 +49,20 @@ class Left(torch.nn.Module):
         return torch.stack([score, -score], dim=1).softmax(dim=1)
 
 
+class Blurred(torch.nn.Module):
+    """An autoencoder that makes again whatever is on the left, and nothing of what is on the right."""
+
+    def encode(self, images):
+        return images[..., :14].flatten(1)
+
+    def decode(self, codes):
+        left = codes.reshape(-1, 1, 28, 14)
+        return torch.cat([left, torch.zeros_like(left)], dim=3)
+
+    def forward(self, images):
+        return self.decode(self.encode(images))
+
+
 class Noise(torch.nn.Module):
     """Answers with an image: nothing that can be explained so."""
 
@@ -190,3 +204,21 @@ def test_an_empty_text_and_a_model_of_no_answers_are_refused(texts, place, labs_
     Image.fromarray(np.eye(28, dtype=np.uint8)).save(place / "eye.png")
     assert labs_command("explain", "noise", "--input", str(place / "eye.png")) == 2
     assert "model answer shape=(1, 1, 28, 28): must be (n, outputs)" in capsys.readouterr().err
+
+
+def test_an_autoencoder_is_asked_what_it_cannot_make_again(place, labs_command, capsys):
+    keep(place, "autoencoder", ("autoencoder", Blurred(), torch.zeros(1, 1, 28, 28)))
+    Image.fromarray(np.full((28, 28), 200, np.uint8)).save(place / "grey.png")
+    assert labs_command("explain", "autoencoder", "--input", str(place / "grey.png"), "--samples", "300") == 0
+    assert "the anomaly score" in capsys.readouterr().out
+    (file,) = (all_runs()[0].path / "explanations").glob("*.json")
+    found = explain.Explanation.from_dict(json.loads(file.read_text()))
+    weights = found.weights[0].reshape(7, 7)
+    assert weights[:, 4:].min() > 10 * np.abs(weights[:, :3]).max()
+
+
+def test_an_autoencoder_has_no_probabilities(place, labs_command, capsys):
+    keep(place, "autoencoder", ("autoencoder", Blurred(), torch.zeros(1, 1, 28, 28)))
+    Image.fromarray(np.zeros((28, 28), np.uint8)).save(place / "black.png")
+    assert labs_command("explain", "autoencoder", "--input", "black.png", "--outputs", "logits") == 2
+    assert "its answer is a score" in capsys.readouterr().err
