@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from foundations.distributed import gathered, is_sharing, world
 from foundations.errors import InputError, require
 from foundations.layers import Body, TwoBodies, require_floating
 
@@ -25,6 +26,7 @@ class BatchNorm(TwoBodies):
     towards them: running = (1 - momentum) running + momentum batch, the variance there with the unbiased n / (n - 1).
     With `momentum` None the running ones are plain averages over all batches. Evaluation uses the running ones.
     Real and made samples in one batch share their statistics: a GAN's discriminator takes them in separate passes.
+    Where several processes share a batch (see `foundations.distributed`) they are those of all of it.
 
     Shapes: x (batch, channels, *), kept; weight, bias, running_mean, running_var (channels).
     Raises: InputError for another number of channels, whole numbers, and in training for a single value a channel.
@@ -62,6 +64,8 @@ class BatchNorm(TwoBodies):
     def _batch_statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
         mean, variance = statistics(x, [dim for dim in range(x.dim()) if dim != 1])
         count = x.numel() / self.num_features
+        if is_sharing():
+            mean, variance, count = *_pooled(mean, variance), count * world().size
         with torch.no_grad():
             self.running_mean.lerp_(mean.flatten(), self._update_rate())
             self.running_var.lerp_(variance.flatten() * count / (count - 1), self._update_rate())
@@ -81,10 +85,12 @@ class BatchNorm(TwoBodies):
         """Shapes: (batch, channels, *), kept."""
         _require_channels(x, self.num_features)
         if self.training:
-            if x.numel() <= self.num_features:
+            if x.numel() <= self.num_features and not is_sharing():
                 allowed = "more than one value a channel in training; raise the batch"
                 raise InputError(f"input shape={tuple(x.shape)}: must be {allowed}")
             self.num_batches_tracked.add_(1)
+            if is_sharing():  # the kernel knows of this process's share alone
+                return self.equations(x.to(self.weight.dtype)).to(x.dtype)
         return super().forward(x)
 
     def reset_running_stats(self) -> None:
@@ -185,6 +191,13 @@ class GroupNorm(TwoBodies):
     def extra_repr(self) -> str:
         """Sizes, for printing."""
         return f"{self.num_groups}, {self.num_channels}, eps={self.eps}"
+
+
+def _pooled(mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+    """Of all processes' equal shares together: variance = mean of the variances + variance of the means."""
+    means, variances = gathered(torch.stack([mean, variance])).unbind(1)  # (processes, 1, channels, 1, ...) each
+    mean = means.mean(0)
+    return mean, variances.mean(0) + (means - mean).square().mean(0)
 
 
 def _by_channel(x: Tensor) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from foundations.batches import Batches
 from foundations.clipping import clip_gradient_norm, clip_gradient_value
+from foundations.distributed import average_gradients, require_shares, share_of, sharing
 from foundations.early_stopping import EarlyStopping
 from foundations.errors import require, require_choice
 from foundations.evaluation import Loss, Validation
@@ -34,6 +35,8 @@ class SupervisedLearner:
     - `penalty` of the network is added to the loss; `clip_norm` and `clip_value` then bound the gradients.
     - `validation` measures the network now and then; `early_stopping` ends `learn` and puts the best weights back.
     - `watch`, asked after each backward pass, adds metrics of its own, as `GradientHealth` does.
+
+    Several processes (see `foundations.distributed`) share each batch; each validates on its own, all alike.
 
     Yields for each step `loss/training` (without the penalty), `loss/penalty` and `gradients/norm` (before clipping)
     where asked for, and the figures of the validation when it was due; endless unless stopped early.
@@ -78,6 +81,8 @@ class SupervisedLearner:
         self._prepare, self._penalty, self._validation, self._watch = prepare, penalty, validation, watch
         self._clip_norm, self._clip_value, self._precision = clip_norm, clip_value, precision
         self._learning_rates = [group["lr"] for group in optimizer.param_groups]
+        self._drawn_from = [self._augmentation, *generators_of(network)]
+        require_shares("batch_size", self.batches.batch_size)
 
     def learn(self) -> Iterator[Metrics]:
         """Yield the metrics of each update, until stopped early."""
@@ -93,14 +98,9 @@ class SupervisedLearner:
 
     def _leave_gradients(self, chosen: Tensor) -> dict[str, float | Tensor]:
         """Leave in the weights the gradient of the loss over the samples `chosen`."""
-        x = self.inputs[chosen]
-        if self._prepare:
-            x = self._prepare(x, self._augmentation)
-        if self._precision == "bf16":
-            with torch.autocast(x.device.type, torch.bfloat16):
-                prediction = self.network(x).float()
-        else:
-            prediction = self.network(x)
+        chosen = share_of(chosen)
+        with sharing(*self._drawn_from):
+            prediction = self._predict(chosen)
         loss = self.loss(prediction, self.targets[chosen])
         metrics: dict[str, float | Tensor] = {"loss/training": loss.detach()}
         if self._penalty:
@@ -109,9 +109,22 @@ class SupervisedLearner:
             loss = loss + penalty
         self.optimizer.zero_grad()
         loss.backward()
+        metrics = average_gradients(self.network.parameters(), metrics)
         if self._watch:
             metrics |= self._watch()
         return metrics | self._clip()
+
+    def _predict(self, chosen: Tensor) -> Tensor:
+        x = self.inputs[chosen]
+        if self._prepare:
+            x = self._prepare(x, self._augmentation)
+        prediction: Tensor
+        if self._precision == "bf16":
+            with torch.autocast(x.device.type, torch.bfloat16):
+                prediction = self.network(x).float()
+        else:
+            prediction = self.network(x)
+        return prediction
 
     def _clip(self) -> dict[str, float | Tensor]:
         metrics: dict[str, float | Tensor] = {}

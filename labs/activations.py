@@ -18,7 +18,6 @@ import labs.kit as kit
 from foundations.errors import require
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from torch import Tensor, nn
 
     from foundations.learner import Metrics
@@ -32,7 +31,6 @@ FLAT = 0.01
 """A slope below this is called saturated."""
 PROBES = 1_000
 """Images on which units are looked at."""
-MARKERS = ("o", "s", "^")
 Found = dict[str, dict[tuple[str, float, float, int], float]]
 """Figure -> (activation, first biases, learning rate, repeat) -> value."""
 
@@ -112,15 +110,19 @@ class Family:
 
 def main(config: Config, run: kit.Run) -> None:
     """Look at the functions; send a gradient back; train."""
+    from labs.drawings import activations as drawings
+
     data = run.load_images(config.data)
     count = len(data.train_labels)
     require(config.batch_size <= count, "batch_size", config.batch_size, f"at most {count:,}, the training images")
     rates = config.learning_rates
     require(len(set(rates)) == len(rates) > 0, "learning_rates", rates, "one or more, each once")
     train, test = (images.to(run.device).flatten(1) / 255 for images in (data.train_images, data.test_images[:PROBES]))
-    run.figure("functions", draw_functions())
+    curves = {name: curve(name) for name in NAMES}
+    steep = {name: saturation(z, slopes) for name, (z, _, slopes) in curves.items()}
+    run.figure("functions", drawings.draw_functions(curves, steep, FLAT))
     run.table("functions", [traits(name) for name in NAMES])
-    run.figure("softmax", draw_softmax())
+    run.figure("softmax", drawings.draw_softmax())
     _send_back(config, run, train[: config.batch_size])
     _train(config, run, train, data.train_labels.to(run.device), test, data.test_labels[:PROBES].to(run.device))
 
@@ -157,60 +159,6 @@ def traits(name: str) -> dict[str, object]:
         "saturated below": "never" if low == z[0] else round(low, 2),
         "saturated above": "never" if high == z[-1] else round(high, 2),
     }
-
-
-def draw_functions() -> "Figure":
-    """Every activation and its slope; saturated stretches shaded."""
-    from matplotlib import pyplot as plt
-
-    blue, orange, yellow = (kit.figures.COLOURS[i] for i in (0, 1, 4))
-    figure, grid = plt.subplots(2, 4, figsize=(11, 5.4), sharex=True, sharey=True)
-    for axes, name in zip(grid.flat, NAMES, strict=True):
-        z, values, slopes = curve(name)
-        low, high = saturation(z, slopes)
-        for left, right in ((float(z[0]), low), (high, float(z[-1]))):
-            axes.axvspan(left, right, color=yellow, alpha=0.25, linewidth=0)
-        axes.plot(z.tolist(), values.tolist(), color=blue, linestyle="-", linewidth=2)
-        axes.plot(z.tolist(), slopes.tolist(), color=orange, linestyle="--", linewidth=1.6)
-        axes.set(title=name.replace("_", " "), ylim=(-1.3, 3), xlim=(-8, 8))
-    for axes in grid[1]:
-        axes.set_xlabel("input z")
-    value, slope = grid[0, 0].lines
-    value.set_label("value f(z)")
-    slope.set_label("slope f'(z)")
-    shade = grid[0, 1].patches[0]
-    shade.set_label(f"saturated: |slope| < {FLAT:g}, hardly any gradient passes")
-    figure.legend(handles=[value, slope, shade], loc="outside lower center", ncols=3)
-    figure.suptitle("Activations and their slopes", fontweight="bold")
-    return figure
-
-
-def draw_softmax() -> "Figure":
-    """Softmax of the same logits over three temperatures, and its entropy over all."""
-    import torch
-    from matplotlib import pyplot as plt
-
-    colours = kit.figures.COLOURS
-    logits = torch.tensor([2.0, 1.0, 0.5, 0.0, -1.0], dtype=torch.float64)
-    figure, panels = plt.subplots(1, 4, figsize=(11, 3.1), width_ratios=(1, 1, 1, 1.5))
-    for axes, temperature, colour in zip(panels, (0.3, 1.0, 4.0), colours, strict=False):
-        shares = foundations.activations.softmax(logits / temperature)
-        axes.bar([f"{logit:g}" for logit in logits.tolist()], shares.tolist(), color=colour)
-        axes.set(title=f"T = {temperature:g}", ylim=(0, 1), xlabel="logit z")
-        axes.grid(visible=False, axis="x")
-    panels[0].set_ylabel("probability")
-    temperatures = torch.logspace(-1.5, 2, 200, dtype=torch.float64)
-    shares = foundations.activations.softmax(logits / temperatures[:, None])
-    panels[3].plot(temperatures.tolist(), torch.special.entr(shares).sum(1).tolist(), color="black", linewidth=2)
-    panels[3].axhline(math.log(5), color="grey", linestyle=":", label=f"log 5 = {math.log(5):.2f}: all alike")
-    for temperature, colour in zip((0.3, 1.0, 4.0), colours, strict=False):
-        entropy = torch.special.entr(foundations.activations.softmax(logits / temperature)).sum()
-        panels[3].plot(temperature, float(entropy), "o", color=colour, markersize=8)
-    panels[3].set(title="From a choice to a shrug", xscale="log", xlabel="temperature T", ylabel="entropy in nats")
-    panels[3].set_ylim(-0.05, 1.9)
-    panels[3].legend(loc="lower right", fontsize=9)
-    figure.suptitle("softmax(z / T): the same logits, sharper or flatter", fontweight="bold")
-    return figure
 
 
 # --- a gradient on its way back ---------------------------------------------------------------------------------------
@@ -265,6 +213,8 @@ def gradients_back(network: "foundations.MLP", images: "Tensor", streams: "found
 
 def _send_back(config: Config, run: kit.Run, images: "Tensor") -> None:
     """Gradients through a deep network for every activation: with weights that keep sizes, and with its own gain."""
+    from labs.drawings import activations as drawings
+
     images = images.cpu().double()
     images = (images - images.mean()) / images.std()
     sizes = (images.shape[1], *[config.width] * config.depth, 10)
@@ -285,7 +235,7 @@ def _send_back(config: Config, run: kit.Run, images: "Tensor") -> None:
             if row not in rows:
                 rows.append(row)
     run.table("gradient_through_layers", rows)
-    run.figure("gradient_through_layers", draw_gradients(came_back))
+    run.figure("gradient_through_layers", drawings.draw_gradients(came_back))
 
 
 def typical_slope(network: "foundations.MLP", name: str, images: "Tensor") -> float:
@@ -295,24 +245,6 @@ def typical_slope(network: "foundations.MLP", name: str, images: "Tensor") -> fl
     return math.exp(sum(math.log(square) for square in squares) / len(squares) / 2)
 
 
-def draw_gradients(came_back: Mapping[tuple[str, str], list[float]]) -> "Figure":
-    """The gradient's size over the layers, one curve an activation; a panel for each kind of gain."""
-    from matplotlib import pyplot as plt
-
-    figure, panels = plt.subplots(1, 2, figsize=(10.5, 4.4), sharey=True)
-    titles = {"1": "Weights from N(0, 1/n): slopes alone decide", "own": "Weights scaled by the activation's own gain"}
-    for axes, (kind, title) in zip(panels, titles.items(), strict=True):
-        for name, colour in zip(NAMES, (*kit.figures.COLOURS, "grey"), strict=True):
-            values, dashed = came_back[kind, name], name in ("leaky_relu", "silu")  # each lies upon the one before it
-            axes.plot(range(1, len(values) + 1), values, color=colour, linestyle="--" if dashed else "-", linewidth=1.8)
-        axes.set(title=title, yscale="log", xlabel="hidden layer (1 is next to the image)")
-        axes.set_ylim(1e-8, 1e3)
-    panels[0].set_ylabel("size of the gradient (1 where it is sent)")
-    names = [name.replace("_", " ") for name in NAMES]
-    figure.legend(panels[0].lines, names, loc="outside lower center", ncols=8, fontsize=9)
-    return figure
-
-
 # --- units that die ---------------------------------------------------------------------------------------------------
 
 
@@ -320,6 +252,8 @@ def _train(
     config: Config, run: kit.Run, images: "Tensor", labels: "Tensor", probes: "Tensor", probe_labels: "Tensor"
 ) -> None:
     """Families of networks, one activation after the other; then what is left alive."""
+    from labs.drawings import activations as drawings
+
     found: Found = {"silent units": {}, "accuracy": {}}
     for activation in TRAINED:
         family = Family(config, activation, images, labels, run)
@@ -343,37 +277,12 @@ def _train(
                 run.summary({f"{name.replace(' ', '_')}_at_largest_rate/{activation}": mean})
         rows.append(row)
     run.table("silent_units", rows)
-    run.figure("silent_units", draw_silent(found, config.learning_rates))
+    run.figure("silent_units", drawings.draw_silent(found, config.learning_rates))
 
 
 def repeats(found: Found, name: str, activation: str, start: float, rate: float) -> list[float]:
     """The figure `name` of every repeat of one setting."""
     return [value for key, value in found[name].items() if key[:3] == (activation, start, rate)]
-
-
-def draw_silent(found: Found, rates: tuple[float, ...]) -> "Figure":
-    """Silent units and accuracy over the learning rate, a column for each start: every repeat, and their mean."""
-    from matplotlib import pyplot as plt
-
-    colours = kit.figures.COLOURS
-    figure, grid = plt.subplots(2, 2, figsize=(9.6, 6), sharex=True, sharey=True)
-    for (i, name), (j, start) in product(enumerate(found), enumerate(STARTS)):
-        for k, (activation, marker) in enumerate(zip(TRAINED, MARKERS, strict=True)):
-            values = [repeats(found, name, activation, start, rate) for rate in rates]
-            beside = [rate * 1.08 ** (k - 1) for rate in rates]  # so that equal ones can all be seen
-            means = [sum(each) / len(each) for each in values]
-            grid[i, j].plot(beside, means, color=colours[k], linestyle="-", label=activation.replace("_", " "))
-            grid[i, j].plot(beside, values, color=colours[k], linestyle="", marker=marker, alpha=0.6)
-        grid[i, j].set(xscale="log", ylim=(-0.04, 1.04))
-    for j, start in enumerate(STARTS):
-        grid[0, j].set_title("Biases begin at 0" if start == 0 else f"Biases begin at {start:g}: many begin silent")
-        grid[1, j].set_xlabel("learning rate")
-    grid[0, 0].set_ylabel("share of hidden units silent\n(no image lifts them above 0)")
-    grid[1, 0].set_ylabel("accuracy on test images")
-    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    title = "Large steps and low biases silence units with ReLU and leaky ReLU; with ELU they stay awake"
-    figure.suptitle(f"{title}\n(marks: repeats, lines: means)", fontsize=11, fontweight="bold")
-    return figure
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from labs.kit.data import ImageData
 
 topic = "generative models"
+best = ("roc_auc", "max", "test_images")
 BY_CODE, BY_ERROR = "code distance", "reconstruction error"
 SHOWN = 4
 """Images of each kind of mistake in a row of the picture."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from foundations.text import Vocabulary
 
 topic = "sequences"
+best = ("validation/loss", "min", "characters")
 TRAINING_SHARE = 0.9
 """The rest, the end of the text, is for validation: nanoGPT's split."""
 LOOKS = 10

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 topic = "agents"
+best = ("return", "max", "env")
 LOOKS = 20
 """Times that greedy episodes are played while learning."""
 LOOK_EPISODES = 20

@@ -8,7 +8,7 @@ He et al. 2015, arXiv:1512.03385.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
@@ -19,7 +19,6 @@ import labs.kit as kit
 from foundations.errors import InputError, require
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from torch import Tensor, nn
 
     from labs.kit.data import ImageData
@@ -123,22 +122,29 @@ class Deep(NamedTuple):
     errors: list[float]
     curve: tuple[list[int], list[float]]
 
+    @property
+    def loss(self) -> float:
+        """The mean over the seeds."""
+        return _mean(self.losses)
+
 
 def main(config: Config, run: kit.Run) -> None:
     """Count, train the families, train the deep networks."""
+    from labs.drawings import cnn_architectures as drawings
+
     images = load(config, run)
     run.table("published_parameters", published_rows())
     members = [_member(family, width, images, config, run) for width in config.widths for family in FAMILIES]
     run.table("families", [_member_row(member) for member in members])
-    run.figure("accuracy_and_cost", _draw_members(members))
+    run.figure("accuracy_and_cost", drawings.draw_members(members))
     kinds = ("plain", "residual")
     deep = [_deep(depth, kind, images, config, run) for depth in config.depths for kind in kinds]
     run.table("degradation", [_deep_row(each) for each in deep])
-    run.figure("degradation", _draw_degradation(deep))
+    run.figure("degradation", drawings.draw_degradation(deep, WINDOW))
     run.summary(
         {
             **{f"test_accuracy/{each.family}": each.accuracy for each in members if each.width == config.widths[0]},
-            **{f"training_loss/{each.kind}_{each.depth}": _mean(each.losses) for each in deep},
+            **{f"training_loss/{each.kind}_{each.depth}": each.loss for each in deep},
         }
     )
 
@@ -321,69 +327,8 @@ def _mean(values: Sequence[float]) -> float:
 
 def _deep_row(deep: Deep) -> dict[str, object]:
     row: dict[str, object] = {"layers": deep.depth, "kind": deep.kind}
-    row[f"training loss, last {WINDOW} updates (nats)"] = f"{_mean(deep.losses):.4f}"
+    row[f"training loss, last {WINDOW} updates (nats)"] = f"{deep.loss:.4f}"
     return row | {"test error %": f"{_mean(deep.errors):.2f}"}
-
-
-# --- the figures ------------------------------------------------------------------------------------------------------
-
-
-def _draw_members(members: Sequence[Member]) -> "Figure":
-    """Test error against weights, work and speed: low is good; far left is cheap, in the last panel far right."""
-    costs: dict[str, Callable[[Member], float]] = {
-        "weights": lambda member: member.parameters,
-        "multiply-adds an image": lambda member: member.multiply_adds,
-        "training speed (images/s)": lambda member: member.training_speed,
-    }
-    colours = kit.figures.COLOURS  # the project's style comes with them
-    from matplotlib import pyplot as plt
-    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
-
-    figure, panels = plt.subplots(1, 3, figsize=(11, 4), sharey=True)
-    for axes, (label, cost) in zip(panels, costs.items(), strict=True):
-        for family, colour, marker in zip(FAMILIES, colours, "osD^", strict=False):
-            line = sorted((cost(member), 100 * (1 - member.accuracy)) for member in members if member.family == family)
-            axes.plot(*zip(*line, strict=True), marker, linestyle="-", color=colour, markersize=8, label=family)
-        axes.set(xlabel=label, xscale="log", yscale="log")
-        ticks = {"major_locator": LogLocator(subs=(1, 3)), "major_formatter": EngFormatter(sep="")}
-        axes.xaxis.set(**ticks, minor_formatter=NullFormatter())
-        axes.margins(0.15)
-    panels[0].set_ylabel("test error (%)")
-    panels[0].yaxis.set_major_formatter("{x:g}")
-    panels[0].yaxis.set_minor_formatter("{x:g}")
-    figure.suptitle("What an error costs: four families of networks on the same images", fontweight="bold")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
-    return figure
-
-
-def _draw_degradation(deep: Sequence[Deep]) -> "Figure":
-    """Training curves of plain and of residual networks, and where they end by depth."""
-    colours = kit.figures.COLOURS
-    from matplotlib import pyplot as plt
-
-    figure, panels = plt.subplots(1, 3, figsize=(12, 4.2), sharey=True)
-    depths = sorted({each.depth for each in deep})
-    shades = plt.get_cmap("viridis_r")
-    ends = dict(zip(("plain", "residual"), colours[1::-1], strict=True))
-    for axes, kind in zip(panels, ends, strict=False):
-        for index, depth in enumerate(depths):
-            steps, losses = next(each.curve for each in deep if (each.depth, each.kind) == (depth, kind))
-            shade = shades(0.15 + 0.85 * index / max(1, len(depths) - 1))
-            axes.plot(steps, kit.figures.running_median(losses), color=shade, linewidth=1.8, label=f"{depth} layers")
-        axes.set(title=f"{kind} networks", xlabel="update")
-        axes.legend()
-    panels[0].set(ylabel="training loss (nats), running median", yscale="log")
-    panels[0].yaxis.set_major_formatter("{x:g}")
-    for kind, colour in ends.items():
-        chosen = sorted((each for each in deep if each.kind == kind), key=lambda each: each.depth)
-        means = [_mean(each.losses) for each in chosen]
-        spread = [(mean - min(each.losses), max(each.losses) - mean) for each, mean in zip(chosen, means, strict=True)]
-        bars = list(zip(*spread, strict=True))
-        panels[2].errorbar(depths, means, bars, marker="o", color=colour, capsize=4, linestyle="-", label=kind)
-    panels[2].set(title=f"mean of the last {WINDOW} updates", xlabel="layers", xticks=depths)
-    panels[2].legend()
-    figure.suptitle("Depth in plain and in residual networks: how well they fit the training images", fontweight="bold")
-    return figure
 
 
 if __name__ == "__main__":

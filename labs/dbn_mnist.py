@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from labs.kit.data import ImageData
 
 topic = "generative models"
+best = ("test/error_percent", "min")
 EACH_DIGIT = 20
 """Fantasies of each digit that the judge reads; half of them are shown."""
 BATCH = 100

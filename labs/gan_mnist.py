@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from labs.kit.data import ImageData
 
 topic = "generative models"
+best = ("frechet_distance", "min", "final_samples", "reference_images")
 FEWEST = 320
 """The judge compares no fewer images than this: five for each of its 64 features."""
 Looks = Annotated[int, Ge(FEWEST)]

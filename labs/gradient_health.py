@@ -9,7 +9,7 @@ arXiv:1211.5063 (clipping); Yang et al. 2019, arXiv:1902.08129 (batch norm makes
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -19,17 +19,12 @@ import labs.kit as kit
 from foundations.errors import require
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.image import AxesImage
     from torch import Tensor, nn
 
 topic = "foundations"
 ACTIVATIONS = ("sigmoid", "tanh", "relu")
 STARTS = ("normal", "Glorot", "He", "orthogonal")
 FORMS = ("plain", "batch norm", "layer norm", "residual")
-POWERS = (-9.0, 7.0)
-"""Powers of ten of a gradient's norm that the maps tell apart; white lies between them, at 0.1."""
 CURVE_POINTS = 150
 Line = tuple[Sequence[float], Sequence[float]]
 """What is drawn: places and values."""
@@ -199,15 +194,17 @@ CLIPPED = "relu_exploding_clipped"
 
 def main(config: Config, run: kit.Run) -> None:
     """Measure at the first weights, train, measure again."""
+    from labs.drawings import gradient_health as drawings
+
     _ = kit.figures  # its import sets the look of every figure
     bench = Bench(config, run)
     cases = [Case(*choice) for choice in product(ACTIVATIONS, STARTS, FORMS)]
     maps = {case: bench.measure(bench.build(case, config.depth)) for case in cases}
     panels = {form: {case: health for case, health in maps.items() if case.form == form} for form in FORMS}
     title = "Gradient of each layer before the first step"
-    run.figure("gradients_at_the_start", gradient_maps(title, panels, size=(11, 7.4)))
-    run.figure("activations_by_depth", activation_curves(panels["plain"]))
-    run.figure("gradient_by_depth", depth_curves(by_depth(bench)))
+    run.figure("gradients_at_the_start", drawings.draw_gradient_maps(title, panels, size=(11, 7.4)))
+    run.figure("activations_by_depth", drawings.draw_activations(panels["plain"]))
+    run.figure("gradient_by_depth", drawings.draw_depths(by_depth(bench)))
     run.table("first_weights", [row(case, health) for case, health in maps.items()])
     told = {name: maps[TRAINED[name]].first_to_last for name in ("sigmoid_plain", "relu_he_plain", "relu_residual")}
     run.summary({f"first_to_last_gradient/{name}": ratio for name, ratio in told.items()})
@@ -216,6 +213,8 @@ def main(config: Config, run: kit.Run) -> None:
 
 def train_all(bench: Bench) -> None:
     """Train what is to be trained, and show what came of it."""
+    from labs.drawings import gradient_health as drawings
+
     config, run = bench.config, bench.run
     exploding = Case("relu", "normal", "residual", config.explosive_std)
     unclipped = until_overflow(bench.learner(exploding), config.steps)
@@ -225,13 +224,15 @@ def train_all(bench: Bench) -> None:
     curves = {case.label: losses[name] for name, case in TRAINED.items()}
     title = f"Training {config.depth} hidden layers"
     run.figure("training_loss", kit.figures.curves(title, curves, label="training loss (nats)"))
-    run.figure("clipping", clipping(unclipped, losses[CLIPPED], run.history(f"{CLIPPED}/curve/norm"), config))
+    run.figure(
+        "clipping", drawings.draw_clipping(unclipped, losses[CLIPPED], run.history(f"{CLIPPED}/curve/norm"), config)
+    )
     panels = {
         "before the first step": {case: bench.measure(bench.build(case, config.depth)) for case in networks},
         f"after {config.steps:,} steps": {case: bench.measure(network) for case, network in networks.items()},
     }
     title = "Gradient of each layer, before and after training"
-    run.figure("gradients_before_and_after_training", gradient_maps(title, panels, size=(11, 3.4)))
+    run.figure("gradients_before_and_after_training", drawings.draw_gradient_maps(title, panels, size=(11, 3.4)))
     final = {name: sum(values[-10:]) / len(values[-10:]) for name, (_, values) in losses.items()}
     tested = {name: bench.test(networks[case]) for name, case in cases.items()}
     columns = ("network", "training loss", "test accuracy")
@@ -286,84 +287,6 @@ def row(case: Case, health: Health) -> dict[str, object]:
         "zeros in it": health.zeros[-1],
     }
     return {"network": case.label, **{name: f"{value:.1e}" for name, value in figures.items()}}
-
-
-def gradient_maps(title: str, panels: Mapping[str, Mapping[Case, Health]], size: tuple[float, float]) -> "Figure":
-    """A map for each of `panels`, two beside each other: a row a case, a column a layer."""
-    from matplotlib import pyplot as plt
-
-    figure, grid = plt.subplots(len(panels) // 2, 2, figsize=size, sharex=True, sharey=True, squeeze=False)
-    for axes, (name, maps) in zip(grid.flat, panels.items(), strict=True):
-        image = heat_map(axes, maps, without=f", {name}")
-        axes.set_title(name)
-    figure.suptitle(title, fontweight="bold")
-    bar = figure.colorbar(image, ax=grid, extend="both", ticks=[-9, -5, -1, 3, 7])
-    bar.ax.set_yticklabels(["$10^{-9}$\nvanished", "$10^{-5}$", "$10^{-1}$", "$10^3$", "$10^7$\nexploded"], fontsize=8)
-    bar.set_label("norm of the layer's gradient")
-    return figure
-
-
-def heat_map(axes: "Axes", maps: Mapping[Case, Health], *, without: str) -> "AxesImage":
-    """Powers of ten of the gradients' norms; the labels go `without` what the panel's title says."""
-    rows = [[math.log10(max(norm, 1e-300)) for norm in health.gradients] for health in maps.values()]
-    depth = len(rows[0])
-    extent = (0.5, depth + 0.5, len(rows) - 0.5, -0.5)
-    image = axes.imshow(rows, aspect="auto", cmap="RdBu_r", vmin=POWERS[0], vmax=POWERS[1], extent=extent)
-    axes.set_yticks(range(len(rows)), [case.label.removesuffix(without) for case in maps], fontsize=8)
-    axes.set_xlabel("hidden layer (1 is next to the image)")
-    axes.label_outer()
-    axes.grid(visible=False)
-    return image
-
-
-def activation_curves(maps: Mapping[Case, Health]) -> "Figure":
-    """The spread of each layer's output in plain networks: a panel an activation, a line a way to begin."""
-    from matplotlib import pyplot as plt
-
-    figure, panels = plt.subplots(1, 3, figsize=(11, 3.6), sharey=True)
-    for axes, activation in zip(panels, ACTIVATIONS, strict=True):
-        for case, health in maps.items():
-            if (case.activation, case.form) == (activation, "plain"):
-                layers = range(1, len(health.spreads) + 1)
-                axes.plot(layers, health.spreads, label=case.label.removeprefix(f"{activation}, "), linewidth=1.8)
-        axes.set(title=activation, yscale="log", ylim=(1e-9, 10), xlabel="hidden layer")
-    panels[0].set_ylabel("standard deviation of the layer's output")
-    figure.suptitle("How far the signal comes in plain networks before the first step", fontweight="bold")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
-    return figure
-
-
-def depth_curves(lines: Mapping[str, Line]) -> "Figure":
-    """The first layer's gradient against the number of layers, beside the bound of the sigmoid's slope."""
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7, 4.2))
-    for label, (depths, norms) in lines.items():
-        axes.plot(depths, norms, label=label, linewidth=1.8, marker="o", markersize=3, linestyle="-")
-    axes.plot(depths, [0.25 ** (depth - 1) for depth in depths], "k:", label="(1/4)^(layers - 1): the sigmoid's slope")
-    axes.set(yscale="log", ylim=(1e-32, 1e8), xlabel="hidden layers", ylabel="norm of the first layer's gradient")
-    axes.set_title("What reaches the first layer before the first step", loc="left")
-    figure.legend(loc="outside lower center", ncols=2, fontsize=9)
-    return figure
-
-
-def clipping(unclipped: Sequence[float], losses: Line, norms: Line, config: Config) -> "Figure":
-    """The exploding network: its loss with and without clipping, and what there was to clip."""
-    from matplotlib import pyplot as plt
-
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.6))
-    left.plot(range(1, len(unclipped) + 1), unclipped, marker="o", markersize=3, label="not clipped")
-    end = f"overflow at step {len(unclipped) + 1}" if len(unclipped) < config.steps else ""
-    left.annotate(end, (len(unclipped), unclipped[-1]), (8, 0), textcoords="offset points", va="center", fontsize=9)
-    left.plot(*losses, label=f"norm clipped to {config.clip_norm:g}")
-    left.set(xscale="log", yscale="log", xlabel="step", ylabel="training loss (nats)", title="loss")
-    left.legend()
-    right.plot(*norms, color=kit.figures.COLOURS[1], label="before clipping")
-    right.axhline(config.clip_norm, color="black", linestyle=":", label="largest allowed")
-    right.set(xscale="log", yscale="log", xlabel="step", ylabel="norm of the whole gradient", title="gradient")
-    right.legend()
-    figure.suptitle(f"Residual network with first weights N(0, {config.explosive_std:g}²)", fontweight="bold")
-    return figure
 
 
 if __name__ == "__main__":

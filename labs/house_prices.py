@@ -21,7 +21,6 @@ from foundations.errors import InputError
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
-    from matplotlib.figure import Figure
     from numpy.typing import NDArray
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import Pipeline
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 topic = "foundations"
+best = ("test_rmse_usd/network", "min")
 PRICE = "median_house_value"
 CATEGORY = "ocean_proximity"
 COORDINATES = ["longitude", "latitude"]
@@ -92,9 +92,13 @@ class Config(kit.Config):
 
 def main(config: Config, run: kit.Run) -> None:
     """Prepare, compare, explain."""
+    from labs.drawings import house_prices as drawings
+
     frame = _load(config, run)
     parts = _split(frame)
-    run.figure("map_of_prices", _map(frame, frame[PRICE] / 1000, "What a house costs", "median price (1,000 USD)"))
+    run.figure(
+        "map_of_prices", drawings.draw_map(frame, frame[PRICE] / 1000, "What a house costs", "median price (1,000 USD)")
+    )
     networks = [_train(config, run, f"seed_{number}", parts["training"]) for number in range(config.repetitions)]
     boosted = _compare(config, run, parts, networks)
     _importance(config, run, {BOOSTED: boosted, "network": networks[0]}, parts["test"])
@@ -246,6 +250,8 @@ def _compare(
     """Every model on the test rows: table, bars, predicted against true prices, errors on the map. Gives the trees."""
     import numpy as np
 
+    from labs.drawings import house_prices as drawings
+
     rivals, training, test = _rivals(config, run), parts["training"], parts["test"]
     prices, truth = training[PRICE].to_numpy(float), test[PRICE].to_numpy(float)
     guesses = {
@@ -257,12 +263,14 @@ def _compare(
     guesses[AVERAGED] = [average]
     rows = [_judged(name, several, truth) for name, several in guesses.items()]
     run.table("comparison", rows)
-    run.figure("comparison", _bars(rows))
+    run.figure("comparison", drawings.draw_comparison(rows))
     run.summary({f"test_rmse_usd/{KEYS[row['model']]}": row["RMSE (USD)"] for row in rows if row["model"] in KEYS})
     pair = {BOOSTED: guesses[BOOSTED][0], AVERAGED: average}
-    run.figure("predicted_and_true", _predicted_and_true(truth, pair))
+    run.figure("predicted_and_true", drawings.draw_predicted_and_true(truth, pair))
     title = "Where the averaged networks err, on test rows"
-    run.figure("map_of_errors", _map(test, (average - truth) / 1000, title, "predicted - true (1,000 USD)", 150))
+    run.figure(
+        "map_of_errors", drawings.draw_map(test, (average - truth) / 1000, title, "predicted - true (1,000 USD)", 150)
+    )
     return rivals[BOOSTED][0]
 
 
@@ -284,29 +292,19 @@ def _judged(name: str, guesses: "Sequence[Array]", truth: "Array") -> dict[str, 
 
 def _importance(config: Config, run: kit.Run, models: "Mapping[str, Any]", rows: "pd.DataFrame") -> None:
     """How much each model's error grows when one column is shuffled among the rows."""
-    import numpy as np
-    from matplotlib import pyplot as plt
     from sklearn.inspection import permutation_importance
+
+    from labs.drawings import house_prices as drawings
 
     seed = int(run.streams.numpy("shuffles").integers(2**31))
     columns, truth = rows[[*NUMERIC, CATEGORY]], rows[PRICE].to_numpy(float)
-    rises = [
-        permutation_importance(
+    rises = {
+        name: permutation_importance(
             model, columns, truth, scoring=_negative_error, n_repeats=config.shuffles, random_state=seed
         ).importances  # (columns, shuffles)
-        for model in models.values()
-    ]
-    order = np.argsort([rise.mean() for rise in rises[-1]])
-    figure, axes = plt.subplots(figsize=(7, 4.6))
-    for place, (name, rise) in enumerate(zip(models, rises, strict=True)):
-        heights = np.arange(len(order)) + 0.2 - 0.4 * place
-        axes.barh(heights, rise.mean(axis=1)[order], 0.4, xerr=rise.std(axis=1)[order], label=name)
-    axes.set_yticks(range(len(order)), [columns.columns[index].replace("_", " ") for index in order])
-    axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.set_title("Shuffling one of four totals makes districts that cannot be", loc="left")
-    axes.set_xlabel("rise of the RMSE on test rows when the column is shuffled (USD)")
-    axes.legend(loc="lower right")
-    run.figure("importance", figure)
+        for name, model in models.items()
+    }
+    run.figure("importance", drawings.draw_importance(list(columns.columns), rises))
 
 
 def _negative_error(model: Any, rows: "pd.DataFrame", truth: "Array") -> float:
@@ -315,7 +313,7 @@ def _negative_error(model: Any, rows: "pd.DataFrame", truth: "Array") -> float:
 
 def _learning_curve(config: Config, run: kit.Run, parts: "Mapping[str, pd.DataFrame]") -> None:
     """The error on the validation rows over the number of rows learnt from."""
-    from matplotlib import pyplot as plt
+    from labs.drawings import house_prices as drawings
 
     fit, validation = parts["fit"], parts["validation"]
     halved = [len(fit) >> times for times in reversed(range(config.curve_points))]
@@ -327,71 +325,7 @@ def _learning_curve(config: Config, run: kit.Run, parts: "Mapping[str, pd.DataFr
         network = _train(config, run, f"rows_{count}", rows, validation)
         for name, model in ((BOOSTED, trees), ("network", network)):
             curves[name].append(-_negative_error(model, validation, validation[PRICE].to_numpy(float)))
-    figure, axes = plt.subplots(figsize=(6.4, 4))
-    for name, errors in curves.items():
-        axes.plot(counts, errors, marker="o", label=name)
-    axes.set(xlabel="training rows", ylabel="RMSE on validation rows (USD)", xscale="log")
-    axes.set_xticks(counts, [f"{count:,}" for count in counts])
-    axes.minorticks_off()
-    axes.yaxis.set_major_formatter("{x:,.0f}")
-    axes.set_title("What more rows would bring", loc="left")
-    axes.legend()
-    run.figure("learning_curve", figure)
-
-
-def _map(rows: "pd.DataFrame", values: "Array", title: str, label: str, symmetric: float | None = None) -> "Figure":
-    """A dot a district, coloured by `values`; from -`symmetric` to `symmetric`, where that is given."""
-    import numpy as np
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(6.4, 6))
-    colours: dict[str, Any] = {"cmap": "viridis"}
-    if symmetric:
-        colours = {"cmap": "RdBu_r", "vmin": -symmetric, "vmax": symmetric}
-    size = 5 if len(rows) > 10_000 else 9
-    dots = axes.scatter(rows["longitude"], rows["latitude"], c=values, s=size, linewidths=0, **colours)
-    axes.set_aspect(1 / np.cos(np.deg2rad(rows["latitude"].mean())))  # a degree of longitude is the shorter one
-    axes.set(xlabel="longitude (degrees)", ylabel="latitude (degrees)")
-    axes.set_title(title, loc="left")
-    figure.colorbar(dots, label=label, shrink=0.8, extend="both" if symmetric else "neither")
-    return figure
-
-
-def _bars(rows: Sequence[Mapping[str, Any]]) -> "Figure":
-    """The models' errors on the test rows, networks in another colour."""
-    from matplotlib import pyplot as plt
-
-    names, errors = [row["model"] for row in rows], [row["RMSE (USD)"] for row in rows]
-    colours = [kit.figures.COLOURS[int(name.startswith("network"))] for name in names]
-    figure, axes = plt.subplots(figsize=(7, 3.8))
-    drawn = axes.barh(names, errors, color=colours)
-    labels = [f"{row['RMSE (USD)']:,}" + (f" ± {row['spread (USD)']}" if row["seeds"] > 1 else "") for row in rows]
-    axes.bar_label(drawn, labels, padding=4, fontsize=9)
-    axes.invert_yaxis()
-    axes.margins(x=0.15)
-    axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.grid(axis="y", visible=False)
-    axes.set_title("Error on the test rows: shorter is better", loc="left")
-    axes.set_xlabel("root mean squared error (USD; ± deviation between seeds)")
-    return figure
-
-
-def _predicted_and_true(truth: "Array", guesses: "Mapping[str, Array]") -> "Figure":
-    """All would lie on the diagonal, were a model perfect."""
-    from matplotlib import pyplot as plt
-    from matplotlib.colors import LogNorm
-
-    shared = LogNorm(1, 60, clip=True)
-    figure, panels = plt.subplots(1, len(guesses), figsize=(9.4, 4.4), sharey=True)
-    for axes, (name, guess) in zip(panels, guesses.items(), strict=True):
-        bins = axes.hexbin(truth / 1000, guess / 1000, gridsize=50, norm=shared, mincnt=1, cmap="cividis", linewidths=0)
-        axes.axline((0, 0), slope=1, color=kit.figures.COLOURS[1], label="perfect")
-        axes.set(xlabel="true price (1,000 USD)", aspect="equal")
-        axes.set_title(name, loc="left")
-    panels[0].set_ylabel("predicted price (1,000 USD)")
-    panels[0].legend(loc="upper left")
-    figure.colorbar(bins, ax=panels, label="test districts", shrink=0.8)
-    return figure
+    run.figure("learning_curve", drawings.draw_learning_curve(counts, curves))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from foundations.training import Prepare
 
 topic = "generative models"
+best = ("test/accuracy", "max")
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,9 @@ def main(config: Config, run: kit.Run) -> None:
         if run.every(steps // config.epochs):
             logits = foundations.predict(judge, test_images)
             run.log({"test/accuracy": foundations.accuracy(logits, test_labels)})
-    run.summary({"test/accuracy": foundations.accuracy(foundations.predict(judge, test_images), test_labels)})
+    logits = foundations.predict(judge, test_images)
+    run.summary({"test/accuracy": foundations.accuracy(logits, test_labels)})
+    run.figure("mistakes", kit.figures.mistakes(logits.softmax(dim=1).cpu(), digits))
     run.model("judge", judge.eval(), test_images[:8])
 
 

@@ -15,19 +15,16 @@ import labs.kit as kit
 from foundations.errors import require
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.image import AxesImage
     from torch import Generator, Tensor, nn
 
     from labs.kit.data import ImageData
 
 topic = "foundations"
+best = ("test/accuracy", "max")
 FEWEST_STEPS = 600
 """Updates at least, unless the epochs are given: a few epochs of few images teach little."""
 FEWEST_LOOKS = 6
 """Times at least that the errors are measured; once an epoch where there are more."""
-ERROR_TICKS = (0, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 LOOKED_AT = 2_000
 """Training images whose error is measured beside that of the test images."""
 
@@ -75,6 +72,8 @@ class Config(kit.Config):
 
 def main(config: Config, run: kit.Run) -> None:
     """Train each repetition; then tables and pictures of the first."""
+    from labs.drawings import mnist_classifier as drawings
+
     images = load(config, run)
     recipe, steps = plan(config, len(images.train_labels))
     example = images.train_images[:1].to(run.device) / 255
@@ -85,10 +84,10 @@ def main(config: Config, run: kit.Run) -> None:
     tests = [_probabilities(network, images.test_images.to(run.device)) for network in networks]
     scores = [foundations.accuracy(each, images.test_labels) for each in tests]
     _report(scores, layers, run)
-    run.figure("learning_curves", _draw_curves(run))
-    run.figure("confusion_matrix", _draw_confusion(tests[0], images))
-    run.figure("surest_mistakes", _draw_mistakes(tests[0], images))
-    run.figure("first_layer", _draw_first_layer(networks[0], images.test_images[:1].to(run.device) / 255))
+    run.figure("learning_curves", drawings.draw_curves(run))
+    run.figure("confusion_matrix", drawings.draw_confusion(tests[0], images))
+    run.figure("surest_mistakes", kit.figures.mistakes(tests[0], images))
+    run.figure("first_layer", drawings.draw_first_layer(networks[0], images.test_images[:1].to(run.device) / 255))
     run.model(config.model, networks[0].eval(), example)
 
 
@@ -199,127 +198,6 @@ def _report(scores: Sequence[float], layers: "foundations.inspection.Summary", r
             "multiply_adds": layers.multiply_adds,
         }
     )
-
-
-# --- the figures ------------------------------------------------------------------------------------------------------
-
-
-def _draw_curves(run: kit.Run) -> "Figure":
-    """Loss and errors of the first repetition over its steps."""
-    colours = kit.figures.COLOURS  # the project's style comes with them
-    from matplotlib import pyplot as plt
-
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8))
-    prefix = "seed_0/" if run.history("seed_0/loss/training")[0] else ""
-    at, losses = run.history(f"{prefix}loss/training")
-    left.plot(at, losses, linewidth=0.8, alpha=0.35, label="one batch")
-    left.plot(at, kit.figures.running_median(losses), color=colours[0], label="running median")
-    left.set(title="Loss on the training images", xlabel="update", ylabel="cross-entropy (nats)", yscale="log")
-    for part, label in (("training", "training images (a sample)"), ("test", "test images")):
-        line = run.history(f"{prefix}error/{part}")
-        right.plot(*line, marker="o", markersize=4, label=f"{label}: {line[1][-1]:.2f} % at last")
-    right.set(title="Images taken for another class", xlabel="update", ylabel="error (%)", xlim=(0, None))
-    right.set_yscale("symlog", linthresh=0.1, linscale=0.3)  # a logarithm that knows 0
-    right.set_yticks([tick for tick in ERROR_TICKS if tick <= 1.5 * right.dataLim.ymax])
-    right.yaxis.set_major_formatter("{x:g}")
-    right.set_ylim(0, 1.2 * right.dataLim.ymax)
-    figure.legend(loc="outside lower center", ncols=4)
-    return figure
-
-
-def _draw_confusion(probabilities: "Tensor", images: "ImageData") -> "Figure":
-    """Rows: what it is; columns: what the network says. Only mistakes are coloured: right answers outshine them."""
-    from matplotlib import pyplot as plt
-    from sklearn.metrics import confusion_matrix
-
-    names = images.class_names
-    counts = confusion_matrix(images.test_labels, probabilities.argmax(1), labels=range(len(names)))
-    mistakes = counts.copy()
-    mistakes[range(len(names)), range(len(names))] = 0
-    side = 2.6 + 0.44 * len(names)
-    figure, axes = plt.subplots(figsize=(side + 1, side))
-    shown = axes.imshow(mistakes, cmap="Blues", vmin=0, vmax=max(1, mistakes.max()) * 1.1)
-    for row, line in enumerate(counts):
-        for column, count in enumerate(line):
-            if row == column:
-                recall = f"{100 * count / max(1, line.sum()):.1f}%"
-                axes.text(column, row, recall, ha="center", va="center", fontsize=7, color="#777777")
-            elif count:
-                light = "white" if count > 0.7 * mistakes.max() else "black"
-                axes.text(column, row, str(count), ha="center", va="center", fontsize=9, color=light)
-    axes.set_xticks(range(len(names)), names)
-    axes.set_yticks(range(len(names)), names)
-    axes.grid(visible=False)
-    total, right = counts.sum(), counts.trace()
-    axes.set(xlabel="what the network says", ylabel="what it is")
-    axes.set_title(f"{total - right:,} mistakes among {total:,} test images ({100 * right / total:.2f} % right)")
-    figure.colorbar(shown, ax=axes, shrink=0.8, label="images taken for another class")
-    return figure
-
-
-def _draw_mistakes(probabilities: "Tensor", images: "ImageData") -> "Figure":
-    """The wrong answers that the network was surest of."""
-    from matplotlib import pyplot as plt
-
-    sureness, answers = probabilities.max(dim=1)
-    wrong = (answers != images.test_labels).nonzero()[:, 0]
-    worst = wrong[sureness[wrong].argsort(descending=True)][:24].tolist()
-    figure, panels = plt.subplots(3, 8, figsize=(11, 5.2))
-    for axes in panels.flat:
-        axes.axis("off")
-    for axes, index in zip(panels.flat, worst, strict=False):
-        axes.imshow(images.test_images[index].permute(1, 2, 0).numpy(), cmap="gray", vmin=0, vmax=255)
-        truth, said = (images.class_names[int(which[index])] for which in (images.test_labels, answers))
-        axes.set_title(f"{truth}, says {said}\n{100 * sureness[index]:.1f} % sure", fontsize=9, fontweight="normal")
-    figure.suptitle(f"The surest of {len(wrong)} mistakes: what it is, what the network says", fontweight="bold")
-    return figure
-
-
-def _draw_first_layer(network: "nn.Module", image: "Tensor") -> "Figure":
-    """The first layer's weights, and for convolutions what each makes of an image."""
-    first = next(layer for layer in network.modules() if isinstance(layer, (foundations.Conv2d, foundations.Linear)))
-    weight = first.weight.detach().cpu()
-    if isinstance(first, foundations.Conv2d):
-        return _draw_kernels(weight.mean(dim=1), first(image)[0].detach().cpu(), image[0].mean(dim=0).cpu())
-    strongest = weight.norm(dim=1).argsort(descending=True)[:24]
-    return _draw_templates(weight[strongest].view(len(strongest), *image.shape[1:]).mean(dim=1))
-
-
-def _draw_kernels(kernels: "Tensor", maps: "Tensor", image: "Tensor") -> "Figure":
-    """Above the kernels, below their answers to the image on the left."""
-    from matplotlib import pyplot as plt
-
-    figure, panels = plt.subplots(2, len(kernels) + 1, figsize=(1.5 * len(kernels) + 2.6, 3.9))
-    panels[0, 0].axis("off")
-    _show(panels[1, 0], image, "gray", 0, 1)
-    panels[1, 0].set_title("image", fontsize=10)
-    largest, loudest = float(kernels.abs().max()), float(maps.abs().max())
-    for index, (kernel, answer) in enumerate(zip(kernels, maps, strict=True)):
-        weights = _show(panels[0, index + 1], kernel, "RdBu_r", -largest, largest)
-        answers = _show(panels[1, index + 1], answer, "PuOr_r", -loudest, loudest)
-        panels[0, index + 1].set_title(f"kernel {index + 1}", fontsize=10)
-    figure.colorbar(weights, ax=panels[0], label="weight")
-    figure.colorbar(answers, ax=panels[1], label="value in the map")
-    figure.suptitle("The kernels of the first convolution, and the maps that they make of one image", fontweight="bold")
-    return figure
-
-
-def _draw_templates(templates: "Tensor") -> "Figure":
-    """What each neuron of a dense layer looks for, laid out as the image."""
-    from matplotlib import pyplot as plt
-
-    figure, panels = plt.subplots(3, 8, figsize=(11, 4.6))
-    largest = float(templates.abs().max()) / 2  # a few weights are far larger than all others
-    for axes, template in zip(panels.flat, templates, strict=False):
-        shown = _show(axes, template, "RdBu_r", -largest, largest)
-    figure.colorbar(shown, ax=panels, label="weight of the pixel", extend="both")
-    figure.suptitle("What the neurons of the first layer look for: those with the largest weights", fontweight="bold")
-    return figure
-
-
-def _show(axes: "Axes", picture: "Tensor", colours: str, least: float, most: float) -> "AxesImage":
-    axes.axis("off")
-    return axes.imshow(picture.numpy(), cmap=colours, vmin=least, vmax=most)
 
 
 if __name__ == "__main__":

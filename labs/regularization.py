@@ -8,7 +8,7 @@ of the 1,000.
 Sources: Goodfellow et al. 2016, Deep Learning, chapter 7; Srivastava et al. 2014, JMLR 15; Prechelt 1998.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import mean, stdev, variance
@@ -21,10 +21,8 @@ import labs.kit as kit
 from foundations.errors import require
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from torch import Generator, Tensor, device, nn
 
-    from foundations.early_stopping import EarlyStopping
     from foundations.evaluation import Metric
     from foundations.regularizers import Penalty
 
@@ -36,8 +34,6 @@ CURVES = ("none", "early_stopping", "dropout_and_augmentation")
 """Whose first seed is shown over the steps."""
 HISTOGRAMS = ("none", "l2", "l1_penalty", "l1_proximal")
 """Whose weights are shown."""
-LABELS = {"l1_penalty": "L1 penalty", "l1_proximal": "L1, proximal steps", "l2": "L2 penalty"}
-"""What the figures call a method, where it is not by its name."""
 AUGMENTATION = {"degrees": 12.0, "scale": 0.12, "shift": 0.08}
 """The largest turn, and changes of size and place as shares of an image's side."""
 LOOKED_AT = 1_000
@@ -272,6 +268,8 @@ def augmented(images: "Tensor", generator: "Generator") -> "Tensor":
 
 def main(config: Config, run: kit.Run) -> None:
     """Train every method with every seed, then compare."""
+    from labs.drawings import regularization as drawings
+
     _ = kit.figures  # its import sets the look of every figure
     trials, first = Trials(config, run), {}
     results: dict[str, list[Result]] = {}
@@ -279,10 +277,10 @@ def main(config: Config, run: kit.Run) -> None:
         learners = [trials.train(name, method, seed) for seed in range(config.repetitions)]
         results[name] = [trials.result(learner) for learner in learners]
         first[name] = learners[0]
-    run.figure("accuracy_and_loss", accuracy_and_loss(results, config))
-    run.figure("weights", weight_histograms({name: widest_layer(first[name].network) for name in HISTOGRAMS}))
+    run.figure("accuracy_and_loss", drawings.draw_accuracy_and_loss(results, config))
+    run.figure("weights", drawings.draw_weights({name: widest_layer(first[name].network) for name in HISTOGRAMS}))
     curves = {name: [run.history(f"{name}_0/curve/{kind}") for kind in ("training", "unseen")] for name in CURVES}
-    run.figure("early_stopping", stopping_curves(curves, first["early_stopping"].early_stopping))
+    run.figure("early_stopping", drawings.draw_stopping(curves, first["early_stopping"].early_stopping))
     run.table("methods", [row(name, each, results["none"]) for name, each in results.items()])
     run.summary({f"test_accuracy/{name}": mean(result.test for result in each) for name, each in results.items()})
     points, deviations = gain(results["dropout_and_augmentation"], results["none"])
@@ -297,11 +295,6 @@ def widest_layer(network: "nn.Module") -> "Tensor":
     return max(foundations.regularizers.weights_to_penalize(network), key=lambda weight: weight.numel()).detach()
 
 
-def label(name: str) -> str:
-    """What the figures call a method."""
-    return LABELS.get(name, name.replace("_and_", " + ").replace("_", " "))
-
-
 def gain(results: Sequence[Result], without: Sequence[Result]) -> tuple[float, float]:
     """How much better than `without` on the test images: in points, and in pooled standard deviations of a seed."""
     one, other = ([100 * result.test for result in each] for each in (results, without))
@@ -312,8 +305,10 @@ def gain(results: Sequence[Result], without: Sequence[Result]) -> tuple[float, f
 
 def row(name: str, results: Sequence[Result], without: Sequence[Result]) -> dict[str, object]:
     """A row of the table: shares in %, mean over the seeds ± standard deviation."""
+    from labs.drawings import regularization as drawings
+
     points, deviations = gain(results, without)
-    shown: dict[str, object] = {"method": label(name)}
+    shown: dict[str, object] = {"method": drawings.label(name)}
     for column, values in {
         "training %": [100 * result.train for result in results],
         "test %": [100 * result.test for result in results],
@@ -328,67 +323,6 @@ def row(name: str, results: Sequence[Result], without: Sequence[Result]) -> dict
         "gain in deviations": round(deviations, 1),
         "zero weights %": round(zeros, 1),
     }
-
-
-def accuracy_and_loss(results: Mapping[str, Sequence[Result]], config: Config) -> "Figure":
-    """Left the gap between training and test accuracy, right the test loss, a line a method, the best on top."""
-    from matplotlib import pyplot as plt
-
-    order = sorted(results, key=lambda name: mean(result.test for result in results[name]))
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4.8), sharey=True, width_ratios=(3, 2))
-    train, test, loss = (
-        [[getattr(result, kind) * factor for result in results[name]] for name in order]
-        for kind, factor in (("train", 100), ("test", 100), ("loss", 1))
-    )
-    means = [[mean(values) for values in each] for each in (train, test, loss)]
-    places = range(len(order))
-    left.hlines(places, means[1], means[0], color="0.8", linewidth=5, zorder=1)
-    blue, orange = kit.figures.COLOURS[:2]
-    for axes, kind, colour, marker, name in (
-        (left, 0, orange, "s", "training images"),
-        (left, 1, blue, "o", "test images"),
-        (right, 2, blue, "o", "test images"),
-    ):
-        spread = [stdev(values) for values in (train, test, loss)[kind]]
-        axes.errorbar(means[kind], places, xerr=spread, fmt=marker, color=colour, capsize=3, label=name)
-    left.set_yticks(places, [label(name) for name in order])
-    left.set(xlabel="accuracy (%)", title="accuracy: the grey bar is the generalisation gap")
-    right.set(xlabel="loss (nats)", title="loss on the test images")
-    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    title = f"Learning from {config.images:,} images: mean and standard deviation of {config.repetitions} seeds"
-    figure.suptitle(title, fontweight="bold")
-    return figure
-
-
-def weight_histograms(dense: Mapping[str, "Tensor"]) -> "Figure":
-    """The weights of the wide dense layer, a panel a method, on a logarithmic count; exact zeros told in the title."""
-    from matplotlib import pyplot as plt
-
-    figure, panels = plt.subplots(1, len(dense), figsize=(11, 3.2), sharey=True)
-    for axes, (name, weights) in zip(panels, dense.items(), strict=True):
-        zeros = float((weights == 0).double().mean())
-        axes.hist(weights.flatten().cpu(), bins=61, range=(-0.3, 0.3), log=True)
-        axes.set(title=f"{label(name)}\n{zeros:.0%} exactly 0", xlabel="weight")
-    panels[0].set_ylabel("number of weights")
-    figure.suptitle("Weights of the wide dense layer after training (first seed)", fontweight="bold")
-    return figure
-
-
-def stopping_curves(curves: Mapping[str, Sequence["Line"]], stopper: "EarlyStopping | None") -> "Figure":
-    """Loss on training images and on unseen ones, a panel a method; where early stopping went back to is marked."""
-    from matplotlib import pyplot as plt
-
-    figure, panels = plt.subplots(1, len(curves), figsize=(11, 3.6), sharey=True, sharex=True)
-    for axes, (name, (training, unseen)) in zip(panels, curves.items(), strict=True):
-        axes.plot(*unseen, label="unseen images", linewidth=1.8)
-        axes.plot(*training, label="training images", linewidth=1.8)
-        axes.set(title=label(name), xlabel="step", yscale="log")
-        if name == "early_stopping" and stopper and stopper.best_step is not None:
-            axes.axvline(stopper.best_step, color="black", linestyle=":", label="best weights, put back")
-    panels[0].set_ylabel("loss (nats)")
-    figure.suptitle("Learning by heart begins where the curves part (first seed)", fontweight="bold")
-    figure.legend(*panels[1].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    return figure
 
 
 if __name__ == "__main__":

@@ -20,7 +20,6 @@ import labs.kit as kit
 from foundations.errors import require
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from torch import Generator, Tensor, nn
 
     from foundations.learner import Metrics
@@ -104,6 +103,8 @@ class Task:
 
 def main(config: Config, run: kit.Run) -> None:
     """Learn each first task, then each new one in all ways."""
+    from labs.drawings import transfer_learning as drawings
+
     found, tasks = {}, make_tasks(config, run)
     pretrained = {}
     for name, task in tasks.items():
@@ -115,9 +116,10 @@ def main(config: Config, run: kit.Run) -> None:
         run.table(f"accuracy_{name}", trials.rows())
         run.summary({f"{name}/{way}_{labels}": mean(trials.accuracies(way, labels))
                      for labels in trials.counts for way in trials.ways})  # fmt: skip
-    run.figure("accuracy", draw_accuracy(found))
-    run.figure("generality", draw_generality(tasks["new_classes"], pretrained["new_classes"], run))
-    run.figure("movement", draw_movement(found["new_classes"]))
+    run.figure("accuracy", drawings.draw_accuracy(found))
+    run.figure("generality", drawings.draw_generality(generality(tasks["new_classes"], pretrained["new_classes"], run)))
+    names = [name for name, _ in _blocks(pretrained["new_classes"])]
+    run.figure("movement", drawings.draw_movement(found["new_classes"], names))
     example = tasks["new_classes"].test.images[:8] / 255
     run.model("pretrained", pretrained["new_classes"].eval(), example)
 
@@ -267,13 +269,15 @@ class Trials:
 
     def rows(self) -> list[dict[str, str]]:
         """The table: a row for each number of labels, right answers in %, mean ± standard deviation of the seeds."""
+        from labs.drawings import transfer_learning as drawings
+
         rows = []
         for labels in self.counts:
             found = {way: [100 * each for each in self.accuracies(way, labels)] for way in self.ways}
-            shown = {label(way): f"{mean(each):.1f} ± {stdev(each):.1f}" for way, each in found.items()}
+            shown = {drawings.label(way): f"{mean(each):.1f} ± {stdev(each):.1f}" for way, each in found.items()}
             last = list(self.ways)[2]
             gains = [one - other for one, other in zip(found[last], found["scratch"], strict=True)]
-            gain = {f"{label(last)}, gain in points": f"{mean(gains):+.1f} ± {stdev(gains):.1f}"}
+            gain = {f"{drawings.label(last)}, gain in points": f"{mean(gains):+.1f} ± {stdev(gains):.1f}"}
             rows.append({"labels": f"{labels:,}"} | shown | gain)
         return rows
 
@@ -297,53 +301,24 @@ def _moved(before: "Sequence[Tensor]", after: "Sequence[Tensor]") -> float:
     return float((steps / sum(float(old.square().sum()) for old in before)) ** 0.5)
 
 
-def label(way: str) -> str:
-    """What the figures call it."""
-    names = {"scratch": "from scratch", "head": "head only", "all": "all, by block"}
-    return names.get(way, way.replace("_", " ") + " blocks")
+def generality(task: Task, pretrained: "nn.Module", run: kit.Run) -> dict[tuple[str, str], dict[str, float]]:
+    """How often the nearest neighbour is of the same class, in %: (task, body) -> block whose features say so -> share.
 
-
-def draw_accuracy(found: Mapping[str, Trials]) -> "Figure":
-    """Accuracy against labels, the spread of the seeds as a band; one panel a task."""
-    colours = kit.figures.COLOURS  # the project's style comes with them
-    from matplotlib import pyplot as plt
-
-    figure, panels = plt.subplots(1, len(found), figsize=(1 + 5 * len(found), 4.4), squeeze=False)
-    for axes, trials in zip(panels[0], found.values(), strict=True):
-        for way, colour, marker in zip(trials.ways, colours, "so^D", strict=False):
-            each = [[100 * value for value in trials.accuracies(way, count)] for count in trials.counts]
-            means = [mean(values) for values in each]
-            axes.plot(trials.counts, means, color=colour, linestyle="-", marker=marker, markersize=5, label=label(way))
-            low, high = zip(*((m - stdev(v), m + stdev(v)) for m, v in zip(means, each, strict=True)), strict=True)
-            axes.fill_between(trials.counts, low, high, color=colour, alpha=0.15, linewidth=0)
-        axes.set(xscale="log", xlabel="labelled images of the new task", ylabel="right answers to test images (%)")
-        axes.set_xticks(trials.counts, [f"{count:,}" for count in trials.counts])
-        axes.minorticks_off()
-        axes.set_title(trials.task.title)
-        axes.legend(loc="lower right", fontsize=9)
-    return figure
-
-
-def draw_generality(task: Task, pretrained: "nn.Module", run: kit.Run) -> "Figure":
-    """How well the nearest neighbour tells classes, by the features of each block: seen ones and new ones."""
-    colours = kit.figures.COLOURS  # the project's style comes with them
-    from matplotlib import pyplot as plt
-
+    Of classes that the trained body has seen and of new ones, beside a body that is not trained.
+    """
     places = ["pixels", *(name for name, _ in _blocks(pretrained))]
-    untrained, rows = lenet(task.classes[0], run.streams, task.test), []
-    figure, axes = plt.subplots(figsize=(8, 4.4))
-    for title, part, colour in (("first task", task.source_test, colours[0]), ("new task", task.test, colours[1])):
-        for body, network, style in (("trained on the first task", pretrained, "o-"), ("untrained", untrained, "s--")):
-            found = [100 * share for share in nearest_neighbours(network, part)]
-            shown = {place: f"{share:.1f}" for place, share in zip(places, found, strict=True)}
-            rows.append({"classes of the": title, "body": body} | shown)
-            axes.plot(found, style, color=colour, label=f"classes of the {title}, body {body}")
-    axes.set_xticks(range(len(places)), places)
-    axes.set(xlabel="features of this block", ylabel="nearest neighbour is of the same class (%)")
-    axes.set_title("What each block makes of classes that it was trained on, and of new ones")
-    axes.legend(fontsize=9)
+    bodies = {"trained on the first task": pretrained, "untrained": lenet(task.classes[0], run.streams, task.test)}
+    shares = {
+        (title, body): dict(zip(places, [100 * share for share in nearest_neighbours(network, part)], strict=True))
+        for title, part in (("first task", task.source_test), ("new task", task.test))
+        for body, network in bodies.items()
+    }
+    rows = [
+        {"classes of the": title, "body": body} | {place: f"{share:.1f}" for place, share in found.items()}
+        for (title, body), found in shares.items()
+    ]
     run.table("nearest_neighbour_is_of_the_same_class_in_percent", rows)
-    return figure
+    return shares
 
 
 def nearest_neighbours(network: "nn.Module", part: Part) -> list[float]:
@@ -359,29 +334,6 @@ def nearest_neighbours(network: "nn.Module", part: Part) -> list[float]:
                 shares.append(float((labels[distances.argmin(dim=1)] == labels).float().mean()))
             x = x if layer is None else layer(x)
     return shares
-
-
-def draw_movement(trials: Trials) -> "Figure":
-    """How far the blocks went, with the most labels; a frozen block not at all."""
-    colours = kit.figures.COLOURS  # the project's style comes with them
-    from matplotlib import pyplot as plt
-
-    names = [name for name, _ in _blocks(trials.pretrained)]
-    figure, axes = plt.subplots(figsize=(8, 4))
-    most = trials.counts[-1]
-    for place, (way, colour) in enumerate(zip(trials.ways, colours, strict=False)):
-        pairs = zip(trials.plan, trials.results, strict=True)
-        rows = [result[1:] for (one, count, _), result in pairs if (one, count) == (way, most)]
-        heights = [100 * mean(column) for column in zip(*rows, strict=True)]
-        at = [each + 0.2 * (place - 1.5) for each in range(len(names))]
-        axes.bar(at, heights, 0.18, color=colour, label=label(way))
-        for x, height in zip(at, heights, strict=True):
-            axes.annotate("0" if height == 0 else f"{height:.0f}", (x, height), ha="center", va="bottom", fontsize=8)
-    axes.set_xticks(range(len(names)), names)
-    axes.set(xlabel="block, from the input to the head", ylabel="|w - w before| / |w before| (%)")
-    axes.set_title(f"How far the weights went on {most:,} labels; frozen ones not at all")
-    axes.legend(fontsize=9)
-    return figure
 
 
 if __name__ == "__main__":

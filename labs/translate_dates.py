@@ -21,7 +21,6 @@ import labs.kit as kit
 from foundations.errors import require
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from torch import Generator, Tensor
 
     from foundations.networks.seq2seq import Seq2Seq
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from foundations.training import SupervisedLearner
 
 topic = "sequences"
+best = ("exact_match/greedy", "max", "test_dates")
 PLACES = {
     "English": ("en_US", "en_GB"), "German": ("de_DE",), "French": ("fr_FR",), "Spanish": ("es_ES",),
     "Finnish": ("fi_FI",), "Hungarian": ("hu_HU",), "Greek": ("el_GR",),
@@ -264,6 +264,8 @@ def look(model: "Seq2Seq", corpus: Corpus, config: Config) -> dict[str, float]:
 
 def main(config: Config, run: kit.Run) -> None:
     """Make the pairs, train, translate the test dates, look at attention and mistakes."""
+    from labs.drawings import translate_dates as drawings
+
     steps, batch_size, _ = plan(config)
     corpus = make_corpus(config, run.streams)
     model = build(config, corpus, run)
@@ -272,8 +274,8 @@ def main(config: Config, run: kit.Run) -> None:
         if run.every(-(-steps // LOOKS)):
             run.log(look(model, corpus, config))
     answers = {width: translate(model, corpus, corpus.test, width) for width in sorted({*WIDTHS, config.beam})}
-    run.figure("learning", draw_learning(run, config))
-    run.figure("attention", draw_attention(model, corpus))
+    run.figure("learning", drawings.draw_learning(run, config.beam, PLACES))
+    run.figure("attention", drawings.draw_attention(readings(model, corpus)))
     tell(model, corpus, answers, config, run)
     run.model(config.model, learner.network, learner.inputs[:8])
     run.file("source_signs.json", corpus.source_signs.save)
@@ -315,58 +317,25 @@ def tell(
     )
 
 
-# --- the figures ------------------------------------------------------------------------------------------------------
+# --- where the decoder looks ------------------------------------------------------------------------------------------
 
 
-def draw_learning(run: kit.Run, config: Config) -> "Figure":
-    """The loss, and how many unseen dates come out without a mistake: by both ways of decoding, in each language."""
-    colours = kit.figures.COLOURS  # the project's style comes with them
-    from matplotlib import pyplot as plt
+class Reading(NamedTuple):
+    """Where the decoder looks while it writes its greedy answer: (signs written, signs read), and these signs."""
 
-    figure, (left, middle, rights) = plt.subplots(1, 3, figsize=(14, 3.9))
-    steps, losses = run.history("loss/training")
-    left.plot(steps, losses, linewidth=0.8, alpha=0.35, color=colours[0], label="one batch")
-    left.plot(steps, kit.figures.running_median(losses), color=colours[0], label="median of the batches around")
-    left.set(title="Loss on the training pairs", xlabel="update", ylabel="cross-entropy (nats a sign)", yscale="log")
-    names = {"beam": f"beam search, width {config.beam}", "greedy": "greedy decoding"}
-    for (kind, label), line in zip(names.items(), ("-", "--"), strict=True):
-        middle.plot(*run.history(f"exact/{kind}"), line, marker="o", markersize=3, label=label)
-    for language in PLACES:
-        rights.plot(*run.history(f"exact/{language}"), marker="o", markersize=3, label=language)
-    for axes, title in ((middle, "Two ways of decoding"), (rights, "Greedy decoding, by language")):
-        axes.set(title=title, xlabel="update", ylabel="unseen dates without a mistake (%)")
-        axes.set(xlim=(0, None), ylim=(-3, 103))
-    left.legend()
-    middle.legend(loc="lower right")
-    rights.legend(loc="lower right", fontsize=9)
-    return figure
+    date: Written
+    attention: "Tensor"
+    written: list[str]
 
 
-def draw_attention(model: "Seq2Seq", corpus: Corpus) -> "Figure":
-    """A date in each of six languages: every row is a sign that is written, and where the decoder looks meanwhile."""
-    kit.figures.COLOURS  # noqa: B018  the project's style comes with them
-    from matplotlib import pyplot as plt
-
+def readings(model: "Seq2Seq", corpus: Corpus) -> list[Reading]:
+    """A date in each of six languages, none too long for a picture."""
     longest = sorted(corpus.test, key=lambda date: len(date.text))
     chosen = list({date.language: date for date in longest if len(date.text) <= 28}.values())[:6]
-    figure, panels = plt.subplots(3, 2, figsize=(12, 10.5))
-    for axes in panels.flat:
-        axes.axis("off")
-    for axes, date in zip(panels.flat, chosen, strict=False):
-        weights, written = _looks(model, corpus, date)
-        axes.axis("on")
-        shown = axes.imshow(weights, cmap="viridis", vmin=0, vmax=1, aspect="auto")
-        axes.set_xticks(range(len(date.text)), ["␣" if sign == " " else sign for sign in date.text], fontsize=9)
-        axes.set_yticks(range(len(written)), written, fontsize=9)
-        axes.grid(visible=False)
-        axes.set(title=f"{date.language}: {date.text}", xlabel="sign that is read", ylabel="sign that is written")
-    figure.colorbar(shown, ax=panels, shrink=0.6, label="share of the attention")
-    figure.suptitle("Where the decoder looks while it writes", fontweight="bold")
-    return figure
+    return [_reading(model, corpus, date) for date in chosen]
 
 
-def _looks(model: "Seq2Seq", corpus: Corpus, date: Written) -> "tuple[Tensor, list[str]]":
-    """Attention while the model writes its own greedy answer: (signs written, signs read), and these signs."""
+def _reading(model: "Seq2Seq", corpus: Corpus, date: Written) -> Reading:
     import torch
 
     [answer] = translate(model, corpus, [date], 1)
@@ -375,7 +344,7 @@ def _looks(model: "Seq2Seq", corpus: Corpus, date: Written) -> "tuple[Tensor, li
     with foundations.evaluation_mode(model), torch.no_grad():
         memory = model.encode(corpus.sources([date])[:, : len(date.text)].to(device))
         weights = model.attention(torch.tensor([written], device=device), memory)
-    return weights[0].cpu(), [*answer.iso, "end"]
+    return Reading(date, weights[0].cpu(), [*answer.iso, "end"])
 
 
 if __name__ == "__main__":

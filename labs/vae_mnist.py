@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from labs.kit.data import ImageData
 
 topic = "generative models"
+best = ("nats/estimate", "min", "conditional", "likelihood", "estimate_latents", "estimate_images")
 READABLE = 0.9
 """The judge should read so many of the digits that a conditional VAE was asked for."""
 NotNegative = Annotated[float, Ge(0)]

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from foundations.averaging import has_batch_norm
+from foundations.distributed import average_gradients, share_of, sharing
 from foundations.errors import require
 from foundations.learner import Metrics
 from generative.gan.gradients import back_at_once, back_in_turn
@@ -20,7 +21,8 @@ class Game:
     """Two players and what each minimises: leaves the gradients of their losses in their weights, and moves nothing.
 
     Real and made images pass the discriminator apart, so that its batch norm never mixes them. With `half` matrices
-    are multiplied in bf16.
+    are multiplied in bf16. Where several processes share a batch (see `foundations.distributed`), each is given all of
+    it and looks at its share.
 
     Shapes: real images (batch, ...) as the generator makes them of latents (batch, width); answers (batch, 1).
     Raises: InputError for a penalty where the discriminator has batch norm.
@@ -35,7 +37,8 @@ class Game:
 
     def leave_both(self, real: Tensor, latents: Tensor, condition: Condition, stream: torch.Generator) -> Metrics:
         """Leave each player the gradient of its own loss, from one look at the same images; penalties use `stream`."""
-        with self._autocast(real):
+        real, latents, condition = share_of(real), share_of(latents), _share(condition)
+        with sharing(), self._autocast(real):
             fake = self._make(latents)
             shown = fake.detach().requires_grad_()  # the discriminator's gradients end here, the generator's begin
             answers = self._judge(real, condition), self._judge(shown, condition)
@@ -49,29 +52,34 @@ class Game:
             pull = back_in_turn(making_loss, judging_loss, shown, weights)
         fake.backward(pull)
         figures = self._figures(judging_loss, *answers) | self._charge(real, fake, condition, stream)
-        return {"loss/generator": making_loss.detach(), **figures}
+        return average_gradients(
+            [*self.generator.parameters(), *weights], {"loss/generator": making_loss.detach(), **figures}
+        )
 
     def leave_discriminator(
         self, real: Tensor, latents: Tensor, condition: Condition, stream: torch.Generator
     ) -> Metrics:
         """Leave the discriminator the gradient of its loss; the generator only lends images."""
-        with self._autocast(real):
+        real, latents, condition = share_of(real), share_of(latents), _share(condition)
+        with sharing(), self._autocast(real):
             with torch.no_grad():
                 fake = self._make(latents)
             answers = self._judge(real, condition), self._judge(fake, condition)
         loss = self.objective.discriminator(*answers)
         self.discriminator.zero_grad()
         loss.backward()
-        return self._figures(loss, *answers) | self._charge(real, fake, condition, stream)
+        figures = self._figures(loss, *answers) | self._charge(real, fake, condition, stream)
+        return average_gradients(self.discriminator.parameters(), figures)
 
     def leave_generator(self, latents: Tensor, condition: Condition) -> Metrics:
         """Leave the generator the gradient of its loss, through the discriminator, where nothing of it stays."""
-        with self._autocast(latents):
+        latents, condition = share_of(latents), _share(condition)
+        with sharing(), self._autocast(latents):
             answers = self._judge(self._make(latents), condition)
         loss = self.objective.generator(answers)
         self.generator.zero_grad()
         loss.backward(inputs=list(self.generator.parameters()))
-        return {"loss/generator": loss.detach()}
+        return average_gradients(self.generator.parameters(), {"loss/generator": loss.detach()})
 
     def _charge(
         self, real: Tensor, fake: Tensor, condition: Condition, stream: torch.Generator
@@ -79,7 +87,7 @@ class Game:
         """Add to the discriminator's gradients that of the penalty, if there is one."""
         if self.objective.penalty is None:
             return {}
-        with self._autocast(real):
+        with sharing(stream), self._autocast(real):
             penalty = self.objective.penalty(lambda images: self._judge(images, condition), real, fake, stream)
         penalty.backward(inputs=list(self.discriminator.parameters()))
         return {"loss/penalty": penalty.detach()}
@@ -102,3 +110,7 @@ class Game:
 
     def _autocast(self, like: Tensor) -> AbstractContextManager[Any]:
         return torch.autocast(like.device.type, torch.bfloat16, enabled=self._half)
+
+
+def _share(condition: Condition) -> Condition:
+    return tuple(share_of(each) for each in condition)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from foundations.averaging import ExponentialMovingAverage, recompute_batch_norm
 from foundations.batches import Batches
+from foundations.distributed import require_shares
 from foundations.errors import require, require_choice
 from foundations.learner import Metrics
 from foundations.optimizers import Adam
@@ -69,6 +70,7 @@ class GAN:
         require(images.dtype == torch.uint8, "images dtype", images.dtype, "torch.uint8, bytes from 0 to 255")
         require(steps >= 1, "steps", steps, "at least 1")
         require(batch_size >= 2, "batch_size", batch_size, "at least 2, since batch norm compares samples")
+        require_shares("batch_size", batch_size)
         require(discriminator_pace > 0, "discriminator_pace", discriminator_pace, "above 0")
         require(critic_steps >= 1, "critic_steps", critic_steps, "at least 1")
         require_choice("precision", precision, get_args(Precision))

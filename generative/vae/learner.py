@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from foundations.batches import Batches
+from foundations.distributed import average_gradients, gathered, require_shares, share_of, sharing, world
 from foundations.errors import InputError, require, require_choice
 from foundations.initializers import glorot_uniform_, zeros_
 from foundations.layers import Linear
@@ -113,6 +114,8 @@ class VAELearner:
         self._coins, self._noise = streams.torch("binarization", device), streams.torch("noise", device)
         self.images, self.labels = self._stored(images, labels, self._coins), labels
         self._batches = Batches(len(images), batch_size, streams.torch("batches", device))
+        require_shares("batch_size", batch_size)
+        self._masks = generators_of(vae)
         self._validation, self._validate_every = validation, validate_every
         if validation:
             once = streams.torch("validation binarization", device)
@@ -135,14 +138,17 @@ class VAELearner:
     def _leave_gradients(self, x: Tensor, labels: Tensor | None) -> dict[str, float | Tensor]:
         """Leave in the weights the gradient of the bound over the images `x`, encoded once and decoded k times."""
         beta = self.beta * self._warmup(self.step)
-        mean, log_variance = self.vae.encode(x, labels)  # (batch, latent)
         several = (self.samples,) if self.samples > 1 or self.objective == "importance_weighted" else ()
-        noise = torch.randn((*several, *mean.shape), generator=self._noise, device=x.device)
-        z = reparameterize(mean, log_variance, noise)  # ([k,] batch, latent)
-        log_likelihood = self.vae.log_prob(x, self.vae.decode(z, labels))  # ([k,] batch)
+        shape = (*several, len(x), self.vae.latent_size)
+        noise = share_of(torch.randn(shape, generator=self._noise, device=x.device), dim=-2)  # ([k,] batch, latent)
+        x, labels = share_of(x), None if labels is None else share_of(labels)
+        with sharing(*self._masks):
+            mean, log_variance = self.vae.encode(x, labels)  # (batch, latent)
+            z = reparameterize(mean, log_variance, noise)  # ([k,] batch, latent)
+            log_likelihood = self.vae.log_prob(x, self.vae.decode(z, labels))  # ([k,] batch)
         kl = standard_normal_kl(mean, log_variance)
         if self.objective == "elbo":
-            bound = elbo(log_likelihood, kl, beta=beta, free_bits=self.free_bits)
+            bound = elbo(log_likelihood, self._mean_to_free(kl), beta=beta, free_bits=self.free_bits)
         else:
             bound = importance_weighted_bound(log_weights(log_likelihood, z, noise, log_variance, beta=beta)).mean()
         self.optimizer.zero_grad()
@@ -153,8 +159,13 @@ class VAELearner:
                 bound = reconstruction - divergence
             elif beta != 1:
                 bound = importance_weighted_bound(log_weights(log_likelihood, z, noise, log_variance)).mean()
-        metrics = {"nats/bound": bound.detach(), "nats/reconstruction": reconstruction, "nats/kl": divergence}
+        measured = {"nats/bound": bound.detach(), "nats/reconstruction": reconstruction, "nats/kl": divergence}
+        metrics = average_gradients(self.vae.parameters(), measured)
         return metrics | ({"beta": beta} if self.step < self._warmup_steps else {})
+
+    def _mean_to_free(self, kl: Tensor) -> Tensor:
+        """The divergences that free bits look at: the mean over all processes' shares, as one row."""
+        return gathered(kl.mean(0)).mean(0, keepdim=True) if self.free_bits and world().size > 1 else kl
 
     def _stored(self, images: Tensor, labels: Tensor | None, coins: torch.Generator) -> Tensor:
         """`images` as the VAE takes them, still bytes: 0 .. 255, or 0 and 1 where they are binarized once."""

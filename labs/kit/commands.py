@@ -1,74 +1,18 @@
-"""`python -m labs runs | resume | replay`: what can be done with runs that were."""
+"""`python -m labs runs | resume | replay | best`: what can be done with runs that were."""
 
-import sys
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from foundations.errors import InputError
 from labs.kit import config as settings
 from labs.kit import stale
-from labs.kit.folder import RunFolder, all_runs, find, home
+from labs.kit.best import best as best
+from labs.kit.folder import RunFolder, all_runs, find
 from labs.kit.journal import read_points, repeatable
 from labs.kit.lab import Lab, load
+from labs.kit.listing import runs as runs
 from labs.kit.origin import Origin
 from labs.kit.parser import Parser
-
-PIPE_WIDTH = 200
-WIDE = 110
-LEFT_OUT = ("lab", "preset", "seed", "step")
-"""Columns that a terminal narrower than `WIDE` has no room for."""
-
-
-def runs(arguments: Sequence[str]) -> int:
-    """Print a table of recent runs."""
-    parser = Parser("python -m labs runs", description="Recent runs and how they ended.")
-    parser.add_argument("--lab", help="only runs of this lab")
-    parser.add_argument("--count", type=int, default=20, help="at most so many (default 20)")
-    chosen = parser.parse_args(arguments)
-    if chosen.count < 1:
-        raise InputError(f"--count {chosen.count}: must be at least 1")
-    stale.sweep()
-    found = [run for run in all_runs() if chosen.lab in (None, run.record["lab"])][: chosen.count]
-    if not found:
-        print(f"no runs in {home()}; start one: python -m labs.gan_mnist")
-        return 0
-    _print_table([_row(run) for run in found])
-    return 0
-
-
-def _print_table(rows: Sequence[Mapping[str, str]]) -> None:
-    """One line a run on a terminal; a narrow one shows fewer columns."""
-    from rich.console import Console
-    from rich.table import Table
-
-    terminal = sys.stdout.isatty()
-    console = Console(width=None if terminal else PIPE_WIDTH, markup=False)
-    table = Table(box=None, pad_edge=False)
-    for column in rows[0]:
-        if console.width >= WIDE or column not in LEFT_OUT:
-            longest = max(len(text) for text in (column, *(row[column] for row in rows)))
-            least = None if column == "result" else min(longest, 20)
-            table.add_column(column, min_width=least, no_wrap=terminal, overflow="ellipsis" if terminal else "fold")
-    for row in rows:
-        table.add_row(*(row[str(column.header)] for column in table.columns))
-    console.print(table)
-
-
-def _row(run: RunFolder) -> dict[str, str]:
-    record, config = run.record, run.record["config"]
-    result = "  ".join(f"{name} {value:.4g}" for name, value in list(record["summary"].items())[:2])
-    return {
-        "run": run.path.name[:8],
-        "name": record["name"],
-        "lab": record["lab"],
-        "preset": config["preset"],
-        "seed": str(config["seed"]),
-        "started": datetime.fromisoformat(record["started"]).astimezone().strftime("%Y-%m-%d %H:%M"),
-        "state": run.state(),
-        "step": f"{record['step']:,}" if "step" in record else "",
-        "result": result or " ".join((record["error"] or "").split()),
-    }
 
 
 def resume(arguments: Sequence[str]) -> int:

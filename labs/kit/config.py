@@ -132,6 +132,21 @@ def to_record(config: Config) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
+def to_arguments(config: Config) -> list[str]:
+    """The flags that give `config`: its preset, and what differs from that."""
+    base = type(config)(**config.presets.get(config.preset, {}), preset=config.preset)
+    words = [] if config.preset == "quick" else ["--preset", config.preset]
+    for name, value in to_record(config).items():
+        if value == to_record(base)[name]:
+            continue
+        flag = name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            words += [f"--{flag}", *(map(str, value) if isinstance(value, list) else [str(value)])]
+    return words
+
+
 def _base(config_type: type[AnyConfig], arguments: Sequence[str], program: str) -> AnyConfig:
     """Defaults, preset and YAML file together: what the flags then override."""
     early = Parser(prog=program, add_help=False, allow_abbrev=False)

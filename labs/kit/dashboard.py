@@ -11,6 +11,7 @@ import webbrowser
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import psutil
 
@@ -43,24 +44,35 @@ def main(arguments: Sequence[str]) -> int:
         _require_free(chosen.port)
     client = tracking.open_store()
     stale.sweep(client)
-    page = _page(client)
+    pages = _pages(client)
     if remote:
-        _show(f"{remote.rstrip('/')}/{page}", browser=not chosen.no_browser)
+        _show(remote.rstrip("/"), pages, browser=not chosen.no_browser)
         return 0
-    return _serve(chosen.port, page, browser=not chosen.no_browser)
+    return _serve(chosen.port, pages, browser=not chosen.no_browser)
 
 
-def _page(client: "Client") -> str:
-    """The newest run's experiment as this store numbers it, in the training view."""
-    from labs.kit import tracking
+def _pages(client: "Client") -> dict[str, str]:
+    """The pages that help, by what they show: first the experiment of the newest run that the store has."""
+    from labs.kit import tracking, view
 
-    for run in all_runs()[:1]:
-        if experiment := client.get_experiment_by_name(run.record["lab"]):
-            return tracking.training_view(experiment.experiment_id)
-    return f"#/experiments?{tracking.TRAINING_VIEW}"
+    pages = {
+        "all labs": f"#/experiments?{tracking.TRAINING_VIEW}",
+        "all models": f"#/models?{tracking.TRAINING_VIEW}",
+    }
+    known = [run.record for run in all_runs()]
+    here = [record for record in known if record["store"] == tracking.store_name()]
+    if not here:
+        return {"dashboard": pages.pop("all labs"), **pages}
+    beside = [record for record in here if record["experiment"] == here[0]["experiment"]]
+    own = {
+        "dashboard": tracking.training_view(here[0]["experiment"]) + view.keep(client, here[0]["experiment"], beside)
+    }
+    for name in next((record["registered"] for record in beside if record.get("registered")), ()):
+        own[f"models of {name}"] = f"#/models/{quote(name)}?{tracking.TRAINING_VIEW}"
+    return {**own, **pages}
 
 
-def _serve(port: int, page: str, *, browser: bool) -> int:
+def _serve(port: int, pages: dict[str, str], *, browser: bool) -> int:
     interrupts = Interrupts()
     family: list[psutil.Process] = []
     with interrupts.handled():
@@ -68,7 +80,7 @@ def _serve(port: int, page: str, *, browser: bool) -> int:
         try:
             _wait_until_it_answers(server, port)
             family = _family(server)
-            _show(f"http://{HOST}:{port}/{page}", browser=browser)
+            _show(f"http://{HOST}:{port}", pages, browser=browser)
             print("Ctrl-C ends it", flush=True)
             server.wait()
         except Interrupted:
@@ -108,11 +120,15 @@ def _wait_until_it_answers(server: "subprocess.Popen[bytes]", port: int) -> None
     raise MachineError(f"the dashboard's server did not start; it says why in {home() / 'dashboard.log'}")
 
 
-def _show(address: str, *, browser: bool) -> None:
-    print(f"dashboard: {address}", flush=True)
+def _show(server: str, pages: dict[str, str], *, browser: bool) -> None:
+    """Print the addresses, and open the first."""
+    addresses = {name: f"{server}/{page}" for name, page in pages.items()}
+    for name, address in addresses.items():
+        print(f"{name}: {address}")
+    print(end="", flush=True)
     if browser:
         with suppress(webbrowser.Error):
-            webbrowser.open(address)
+            webbrowser.open(next(iter(addresses.values())))
 
 
 def _require_free(port: int) -> None:

@@ -49,6 +49,8 @@ class MachineError(Exception):
 
 BROKEN_PIPE_STATUS = 141
 """128 + SIGPIPE, which not every system has."""
+LOST_STATUS = 75
+"""Another process of the run is gone: what the system calls a temporary failure."""
 _MACHINE_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO}
 
 
@@ -64,9 +66,20 @@ def machine_fault(error: BaseException) -> str | None:
     return None
 
 
+def speaks() -> bool:
+    """Whether this process may speak to the user: of several that torchrun started, the first of each host."""
+    return os.environ.get("LOCAL_RANK", "0") == "0" or "TORCHELASTIC_RUN_ID" not in os.environ
+
+
+def say(message: str) -> None:
+    """Print a line on standard error, where this process may speak."""
+    if speaks():
+        print(message, file=sys.stderr, flush=True)
+
+
 def say_error(message: str) -> None:
-    """Print one line on standard error."""
-    print(f"error: {' '.join(str(message).split())}", file=sys.stderr, flush=True)
+    """Say what is wrong, in one line."""
+    say(f"error: {' '.join(str(message).split())}")
 
 
 def open_output() -> None:
@@ -86,12 +99,14 @@ class Interrupts:
     """Ctrl-C and SIGTERM, held back while a step is under way.
 
     Inside `deferred` the first signal only sets `pending`, so that the loop can finish its step and save itself; a
-    second one, and any signal outside `deferred`, raises `Interrupted` at once.
+    second one, and any signal outside `deferred`, raises `Interrupted` at once. A signal that another process of the
+    run had may be heard of before this one has it, too: it is then no second one.
     """
 
     def __init__(self) -> None:
         self.pending: int | None = None
         self._deferring = False
+        self._heard = False
 
     @contextmanager
     def handled(self) -> Iterator["Interrupts"]:
@@ -117,15 +132,23 @@ class Interrupts:
         """From now on, let no signal wait: there is no step left to finish."""
         self._deferring = False
 
+    def hear(self, number: int) -> None:
+        """Take the signal `number` as come, because another process of the run had it."""
+        if self.pending is None:
+            self.pending, self._heard = number, True
+
     def raise_pending(self) -> None:
         """Raise `Interrupted` if a signal has come."""
         if self.pending is not None:
             raise Interrupted(self.pending)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if self._deferring and self.pending is None:
+        if self._heard:
+            self._heard = False
+        elif self._deferring and self.pending is None:
             self.pending = number
             said = f"\n{Interrupted(number).name}: finishing this step ... (once more: at once)\n"
-            os.write(2, said.encode())  # `print` may not be called again while it prints
+            if speaks():
+                os.write(2, said.encode())  # `print` may not be called again while it prints
         else:
             raise Interrupted(number)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from foundations.distributed import world
 from foundations.errors import InputError
 from labs.kit.config import Config
 
@@ -17,18 +18,26 @@ PACKAGES = ("torch", "numpy", "mlflow", "scikit-learn", "scipy")
 
 def choose_device(name: str) -> torch.device:
     """The device of that name; `auto` is CUDA, else MPS, else the CPU. Raises: InputError where it is not there."""
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    alone = world().size == 1
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": alone and torch.backends.mps.is_available()}
     if name == "auto":
         name = next(device for device in ("cuda", "mps", "cpu") if there[device])
     if not there[name]:
         usable = ", ".join(device for device, usable in there.items() if usable)
         raise InputError(f"device={name!r}: torch finds none on this machine; use auto or one of: {usable}")
+    here, devices = int(os.environ.get("LOCAL_WORLD_SIZE", 1)), torch.cuda.device_count()
+    if name == "cuda" and not alone and here > devices:
+        mend = f"start {devices} processes (--nproc-per-node), or give --device cpu"
+        raise InputError(f"device={name!r}: this machine has {devices} for {here} processes; {mend}")
     return torch.device(name)
 
 
 def choose_threads(config: Config) -> int:
-    """As many torch threads as asked for; by default as many as help the lab and the machine has."""
-    return config.threads or min(config.useful_threads, usable_cores())
+    """As many torch threads as asked for; by default as many as help the lab and the machine has.
+
+    Of several processes that torchrun started, each takes one.
+    """
+    return config.threads or (min(config.useful_threads, usable_cores()) if world().size == 1 else 1)
 
 
 def usable_cores() -> int:
@@ -51,6 +60,7 @@ def describe(device: torch.device) -> dict[str, str]:
         "device": str(device),
         "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
         "threads": str(torch.get_num_threads()),
+        "processes": str(world().size),
         "cores": str(usable_cores()),
         "host": socket.gethostname(),
         "platform": platform.platform(terse=True),
@@ -71,14 +81,6 @@ def git_state(file: Path) -> dict[str, str]:
         return {"git_commit": git("rev-parse", "HEAD"), "git_dirty": str(bool(git("status", "--porcelain"))).lower()}
     except (OSError, subprocess.SubprocessError):
         return {}
-
-
-def command_line(module: str, arguments: list[str]) -> str:
-    """The command as a user would type it."""
-    import shlex
-
-    words = ["python", *(["-m", module] if not module.endswith(".py") else [module]), *arguments]
-    return shlex.join(words)
 
 
 def _processor() -> str:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from torch import Tensor
 
+    from labs.kit.data import ImageData
+
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's colours, tellable with every kind of colour vision (jfly.uni-koeln.de/color)."""
 
@@ -130,3 +132,22 @@ def running_median(values: Sequence[float]) -> list[float]:
     """The median of each value's neighbourhood, a tenth of the whole wide: spikes do not move it."""
     half = max(1, len(values) // 20)
     return [float(np.median(values[max(0, i - half) : i + half + 1])) for i in range(len(values))]
+
+
+def mistakes(probabilities: "Tensor", images: "ImageData") -> "Figure":
+    """The wrong answers to test images that a classifier was surest of.
+
+    Shape: probabilities (test images, classes), on the CPU.
+    """
+    sureness, answers = probabilities.max(dim=1)
+    wrong = (answers != images.test_labels).nonzero()[:, 0]
+    worst = wrong[sureness[wrong].argsort(descending=True)][:24].tolist()
+    figure, panels = plt.subplots(3, 8, figsize=(11, 5.2))
+    for axes in panels.flat:
+        axes.axis("off")
+    for axes, index in zip(panels.flat, worst, strict=False):
+        axes.imshow(images.test_images[index].permute(1, 2, 0).numpy(), cmap="gray", vmin=0, vmax=255)
+        truth, said = (images.class_names[int(which[index])] for which in (images.test_labels, answers))
+        axes.set_title(f"{truth}, says {said}\n{100 * sureness[index]:.1f} % sure", fontsize=9, fontweight="normal")
+    figure.suptitle(f"The surest of {len(wrong)} mistakes: what it is, what the network says", fontweight="bold")
+    return figure

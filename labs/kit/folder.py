@@ -143,8 +143,8 @@ def find(reference: str) -> RunFolder:
         if len(reference) >= 4 and reference != "last":
             _refuse_damaged(reference)
         raise InputError(f"run {reference!r}: there are no runs in {home()}; start one: python -m labs.gan_mnist")
-    if reference == "last":
-        return runs[0]
+    if reference == "last":  # the newest that somebody started: what is below a sweep is part of that
+        return next((run for run in runs if not run.record.get("parent")), runs[0])
     found = [run for run in runs if reference in (run.path.name, run.record["name"])]
     found = found or [run for run in runs if len(reference) >= 4 and run.path.name.startswith(reference)]
     if len(found) == 1:

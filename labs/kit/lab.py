@@ -28,11 +28,18 @@ class Lab:
     config_type: type[Config]
     main: Callable[[Any, "Run"], None]
     file: Path
+    command: str = ""
+    """What Python is given to start it, where that is neither its module nor its file."""
 
     @property
     def name(self) -> str:
         """What its experiment is called."""
         return self.file.stem
+
+    @property
+    def started_by(self) -> str:
+        """What Python is given to start it: `-m labs.NAME`, or the path of a file."""
+        return self.command or (self.target if self.target.endswith(".py") else f"-m {self.target}")
 
     @property
     def program(self) -> str:

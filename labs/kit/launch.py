@@ -3,11 +3,13 @@
 import os
 import sys
 from collections.abc import Callable, Sequence
+from signal import SIGTERM
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from foundations.errors import InputError
 from labs.kit import config as settings
 from labs.kit.ends import (
+    LOST_STATUS,
     Diverged,
     Interrupted,
     Interrupts,
@@ -15,6 +17,7 @@ from labs.kit.ends import (
     drop_output,
     machine_fault,
     open_output,
+    say,
     say_error,
 )
 from labs.kit.lab import Lab, lab_of
@@ -57,14 +60,34 @@ class Outcome(NamedTuple):
 
 def execute(lab: Lab, config: settings.Config, arguments: Sequence[str] = (), origin: "Origin | None" = None) -> int:
     """Run `lab` once and give the exit status: every way to end passes through here."""
+    from labs.kit import ranks
+
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait must not steal the neighbours' cores
     interrupts = Interrupts()
     with interrupts.handled():
         try:
-            return attempt(lab, config, arguments, interrupts, origin).status
+            with ranks.joined(), ranks.closed() as going:
+                origin = ranks.gone_on(origin)
+                if (status := _settled(origin)) is not None:
+                    return status
+                outcome = attempt(lab, config, arguments, interrupts, origin)
+                going.lost = outcome.status == LOST_STATUS
+                return outcome.status
         except Interrupted as signal:  # a second one, while the run was being closed
-            print(f"stopped by {signal.name} at once; `python -m labs runs` shows what is left", file=sys.stderr)
+            say(f"stopped by {signal.name} at once; `python -m labs runs` shows what is left")
             return signal.status
+
+
+def _settled(origin: "Origin | None") -> int | None:
+    """The exit status of a run that torchrun started again though nothing is left to do; None for any other."""
+    from labs.kit import ranks
+
+    if origin is None or origin.resumes is None or not ranks.started_again():
+        return None
+    ended = origin.resumes.record["ended"]
+    if ended == "diverged":
+        say_error(f"diverged: {origin.resumes.record['error']}")
+    return {"finished": 0, "diverged": 1}.get(ended)
 
 
 def attempt(
@@ -108,22 +131,29 @@ def attempt(
         _end(run, "pruned", error)
         return outcome(1)
     except (Exception, SystemExit) as error:
-        fault = machine_fault(error)
+        from foundations.distributed import LostProcess
+
+        lost = isinstance(error, LostProcess)
+        fault = f"{error}; torchrun starts all again where it may (--max-restarts)" if lost else machine_fault(error)
         if isinstance(error, BrokenPipeError):
             drop_output()
+        if lost:
+            interrupts.hear(SIGTERM)  # torchrun is about to send it
         _end(run, "failed", error)
         if fault is None:
             raise
         say_error(fault)
-        return outcome(1)
+        return outcome(LOST_STATUS if lost else 1)
 
 
 def _end(run: "Run | None", ended: Any, error: BaseException) -> None:
     """Close the run as well as the circumstances allow, and say how to go on."""
     if run is None or not run.opened:
         if isinstance(error, Interrupted):
-            print(f"stopped by {error.name} before the run began: nothing was written", file=sys.stderr)
+            say(f"stopped by {error.name} before the run began: nothing was written")
         return
+    from labs.kit.ranks import resume_command
+
     run.interrupts.at_once()
     reference, step = run.folder.path.name[:8], run.saved_step
     try:
@@ -131,11 +161,9 @@ def _end(run: "Run | None", ended: Any, error: BaseException) -> None:
     except Exception as trouble:  # the disk may be full, the store gone: the journal and the checkpoint remain
         say_error(f"the run could not be closed cleanly ({type(trouble).__name__}: {trouble})")
     kept = f"; checkpoint at step {step:,}" if step else ""
+    to_go_on = f"to go on: {resume_command(reference)}"
     if isinstance(error, Interrupted):
-        print(
-            f"stopped by {error.name} at step {run.step:,}{kept}; to go on: python -m labs resume {reference}",
-            file=sys.stderr,
-        )
+        say(f"stopped by {error.name} at step {run.step:,}{kept}; {to_go_on}")
     elif isinstance(error, Pruned):
         print(f"pruned at step {run.step:,}: {error}")
     elif isinstance(error, Diverged):
@@ -144,9 +172,6 @@ def _end(run: "Run | None", ended: Any, error: BaseException) -> None:
             if step
             else "there is no checkpoint before it"
         )
-        print(f"{kept}; try a smaller learning rate or another seed", file=sys.stderr)
+        say(f"{kept}; try a smaller learning rate or another seed")
     elif step:
-        print(
-            f"the run keeps its checkpoint of step {step:,}; to go on: python -m labs resume {reference}",
-            file=sys.stderr,
-        )
+        say(f"the run keeps its checkpoint of step {step:,}; {to_go_on}")

@@ -1,14 +1,16 @@
 """What a run's record and its tags say: enough to know the run, to repeat it, and to see what has changed since."""
 
 import getpass
+import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from labs.kit import environment
-from labs.kit.config import Config, to_record
+from labs.kit.config import Config, to_arguments, to_record
 from labs.kit.lab import Lab
 from labs.kit.origin import Origin
+from labs.kit.ranks import starter
 
 if TYPE_CHECKING:
     import torch
@@ -29,11 +31,17 @@ def identity(lab: Lab, config: Config, arguments: Sequence[str], origin: Origin)
         "target": lab.target,
         "summary_line": lab.summary,
         "started": datetime.now(UTC).isoformat(timespec="milliseconds"),  # `last` is the newest: seconds are too few
-        "command": replays["command"] if replays else environment.command_line(lab.target, list(arguments)),
+        "command": replays["command"] if replays else _command(lab, config, arguments, origin),
         "replay_of": replays["id"] if replays else None,
         "parent": origin.parent,
         "config": to_record(config),
     }
+
+
+def _command(lab: Lab, config: Config, arguments: Sequence[str], origin: Origin) -> str:
+    """What a user types for this run: a child was started by no words, so those that would give it."""
+    words = to_arguments(config) if origin.parent else list(arguments)
+    return " ".join([starter() + lab.started_by, *map(shlex.quote, words)])
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

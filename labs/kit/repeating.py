@@ -6,7 +6,7 @@ The runs are children of one run, which tells mean and spread of their summaries
 import dataclasses
 import re
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +59,8 @@ def repeated(lab: Lab, config: Settings) -> tuple[Lab, Config]:
     shared = {name: getattr(config, name) for name in ("preset", "seed", "device", "threads", "tag")}
     name = config.run_name or f"seeds-{config.seeds.replace(',', '-').replace(' ', '')}"
     outer = Config(**shared, seeds=config.seeds, run_name=name, target=lab.target, settings=own)
-    return dataclasses.replace(load(__name__), summary=f"{lab.summary}: seeds {config.seeds}"), outer
+    summary = f"{lab.summary}: seeds {config.seeds}"
+    return dataclasses.replace(load(__name__), summary=summary, command=lab.started_by), outer
 
 
 def main(config: Config, run: "Run") -> None:
@@ -69,6 +70,7 @@ def main(config: Config, run: "Run") -> None:
     for seed in numbers(config.seeds or ""):
         done[seed] = _finished(lab, config, seed, before.get(seed), run)
     _tell({seed: child.record["summary"] for seed, child in done.items()}, run)
+    _draw(list(done.values()), run)
 
 
 def _finished(lab: Lab, config: Config, seed: int, before: "RunFolder | None", run: "Run") -> "RunFolder":
@@ -90,12 +92,28 @@ def _tell(summaries: Mapping[int, Mapping[str, float]], run: "Run") -> None:
     for name in names:
         values = [summary[name] for summary in summaries.values() if name in summary]
         spread = statistics.stdev(values) if len(values) > 1 else 0.0
-        each = {f"seed {seed}": _short(summary.get(name)) for seed, summary in summaries.items()}
-        rows.append({"figure": name, "mean": _short(statistics.mean(values)), "deviation": _short(spread), **each})
-        run.summary({name: statistics.mean(values)} | ({f"deviation/{name}": spread} if len(values) > 1 else {}))
+        each = {f"seed {seed}": short(summary.get(name)) for seed, summary in summaries.items()}
+        rows.append({"figure": name, "mean": short(statistics.mean(values)), "deviation": short(spread), **each})
+        run.summary({name: statistics.mean(values)} | ({f"deviation/{name}": spread} if spread else {}))
     if rows:
         run.table("seeds", rows)
 
 
-def _short(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
+def _draw(children: Sequence["RunFolder"], run: "Run") -> None:
+    """How the seeds learned: median and band of the curves that all of them have."""
+    from labs.kit.comparing import figures
+    from labs.kit.comparing.curves import worth_drawing
+    from labs.kit.comparing.gathering import Finished
+    from labs.kit.comparing.groups import grouped
+
+    runs = [Finished(child.path, child.record) for child in children]
+    every = grouped(runs, ())
+    for metric, figure in figures.learning(
+        worth_drawing(runs, list(runs[0].record["summary"])), every, figures.looks(every)
+    ):
+        run.figure(f"learning_{metric.replace('/', '_')}", figure)
+
+
+def short(value: float | None) -> str:
+    """A figure as a table shows it."""
+    return "" if value is None else f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"

@@ -13,18 +13,19 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from foundations.errors import require
 from labs.kit.config import Config, to_record
 from labs.kit.ends import STATUS, Diverged, Ended, Interrupts, MachineError
 from labs.kit.folder import RunFolder, all_runs, ensure_home, home
 from labs.kit.gallery import Gallery
-from labs.kit.journal import Journal, Point, read_points
+from labs.kit.journal import Journal, read_points
 from labs.kit.lab import Lab
 from labs.kit.loading import Loading
 from labs.kit.meter import Meter
 from labs.kit.origin import Origin, Watch
+from labs.kit.ranks import Unheard, Unseen, group, ranks
 from labs.kit.recorder import Recorder
 from labs.kit.showing import Showing
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from foundations.learner import Learner, Metrics
     from labs.kit.launch import Outcome
     from labs.kit.progress import Progress
+    from labs.kit.tracking import Tracker
 
 DEFAULT_PORT = 5000
 JOURNAL = "journal.jsonl"
@@ -62,6 +64,7 @@ class Run(Loading, Showing):
         self.saved_step = 0
         self.seconds = 0.0
         self.interrupts = interrupts or Interrupts()
+        self._ranks = ranks()
         self._arguments, self._origin = list(arguments), origin or Origin()
         self._opened = False
         self._stopping = False
@@ -91,7 +94,7 @@ class Run(Loading, Showing):
         self._open()
         self._facts["phases"].append(name)
         file = self.folder.path / f"checkpoint-{name}.pt"
-        start, done = self._restore(file, learner)
+        start, done = self._restore(file.name, learner)
         if done or start >= steps:
             return
         self._last_step, self._stopping = steps, False
@@ -102,7 +105,8 @@ class Run(Loading, Showing):
                 yield from self._steps(learner, file, range(start + 1, steps + 1), progress)
         finally:
             self.meter.prefix = ""
-        self.interrupts.raise_pending()
+        if self._ranks.agree(self.interrupts).stop:
+            self.interrupts.raise_pending()
 
     def _steps(self, learner: Learner, file: Path, steps: range, progress: Progress) -> Iterator[tuple[int, Metrics]]:
         saved = time.monotonic()
@@ -113,18 +117,20 @@ class Run(Loading, Showing):
             if metrics is None:
                 break
             self.step = step
-            self.meter.take(step, metrics)
-            yield step, metrics
+            trouble = self._ranks.heed(self.meter.take, step, metrics)
+            if trouble is None:
+                yield step, metrics
             now = time.monotonic()
             self.seconds = now - began
-            if progress.due(now):
-                self.meter.show(progress, step)
+            if trouble is None and progress.due(now):
+                trouble = self._ranks.heed(self.meter.show, progress, step)
+            agreed = self._ranks.agree(self.interrupts, trouble, due=now - saved > self.config.checkpoint_seconds)
             if self._stopping:
                 break
-            if now - saved > self.config.checkpoint_seconds or self.interrupts.pending is not None:
-                self._save(file, learner, done=False)
+            if agreed.due or agreed.stop:
+                if self._save(file, learner, done=False):
+                    self.interrupts.raise_pending()
                 saved = time.monotonic()
-                self.interrupts.raise_pending()
         self._save(file, learner, done=True)
         self.meter.show(progress, self.step)
 
@@ -201,23 +207,15 @@ class Run(Loading, Showing):
             self.interrupts.raise_pending()
 
     def _begin(self) -> None:
-        ensure_home()
-        from labs.kit import record, stale, tracking
+        from labs.kit import record
 
         now = record.surroundings(self.lab, self.device)
-        known: list[Point] = []
         resumed = self._origin.resumes is not None
-        if self._origin.resumes:
-            self.folder = self._origin.resumes
-            self.folder.open()
-            known = read_points(self.folder.path / JOURNAL)
-            self.tracker = tracking.Tracker.again(self.folder.record["id"])
-        else:
-            parameters = to_record(self.config)
-            experiment = self.config.experiment or self.lab.name
-            self.tracker = tracking.Tracker.start(experiment, self.config.run_name, parameters)
-            self.folder = RunFolder(home() / "runs" / self.tracker.run_id)
-            self.folder.open()
+        self._ranks.meet()  # all have looked at the runs that there are, before one more is there
+        if self._ranks.first:
+            self._enter_store()
+        self._enter_group()
+        known = read_points(self.folder.path / JOURNAL) if resumed else []
         self._write_record(now)
         keep = None
         if self._origin.replays:
@@ -225,16 +223,49 @@ class Run(Loading, Showing):
         journal = Journal(self.folder.path / JOURNAL)
         self.recorder = Recorder(journal, self.tracker.points, known=known, keep=keep)
         self.meter = Meter(self.recorder, at_once=self.device.type == "cpu", watch=self._origin.watch)
-        self.gallery = Gallery(self.folder.path, self.tracker, resumed=resumed)
+        self.gallery = Gallery(self.folder.path, self.tracker, resumed=resumed) if self._ranks.first else Unseen()
         self._opened = True
         self._tell_beginning()
+        if self._ranks.first:
+            self._watch_store(resumed=resumed)
+        verb = "resumed" if resumed else "started"
+        where = f"{self.device}, seed {self.config.seed}"
+        where += "" if self._ranks.alone else f", {self._ranks.size} processes"
+        print(f"{verb} {self.tracker.name} ({self.tracker.run_id[:8]}) on {where}", flush=True)
+
+    def _enter_store(self) -> None:
+        """Make the run's entry in the store and its folder, or take up those that it had."""
+        ensure_home()
+        from labs.kit import tracking
+
+        if self._origin.resumes:
+            self.folder = self._origin.resumes
+            self.folder.open()
+            self.tracker = tracking.Tracker.again(self.folder.record["id"])
+        else:
+            parameters = to_record(self.config)
+            experiment = self.config.experiment or self.lab.name
+            self.tracker = tracking.Tracker.start(experiment, self.config.run_name, parameters)
+            self.folder = RunFolder(home() / "runs" / self.tracker.run_id)
+            self.folder.open()
+
+    def _enter_group(self) -> None:
+        """Let all processes know the run that the first one made."""
+        own = (self.tracker.run_id, self.tracker.name, self.tracker.experiment) if self._ranks.first else ()
+        run_id, name, experiment = self._ranks.meet(own)
+        if not self._ranks.first:
+            self.tracker = cast("Tracker", Unheard(run_id, name, experiment))
+            self.folder = self._ranks.own_folder(run_id, self._origin.resumes)
+            self.folder.open()
+
+    def _watch_store(self, *, resumed: bool) -> None:
+        from labs.kit import stale, tracking
+
         self._monitor = tracking.system_monitor(self.tracker.run_id, resumed=resumed)
         stale.sweep(self.tracker.client)
-        verb = "resumed" if resumed else "started"
-        print(f"{verb} {self.tracker.name} ({self.tracker.run_id[:8]}) on {self.device}, seed {self.config.seed}")
 
     def _write_record(self, now: Mapping[str, Any]) -> None:
-        from labs.kit import record, tracking
+        from labs.kit import record
 
         if self._origin.resumes:
             before = self.folder.record
@@ -244,8 +275,14 @@ class Run(Loading, Showing):
         else:
             start = record.identity(self.lab, self.config, self._arguments, self._origin)
             start |= {"id": self.tracker.run_id, "name": self.tracker.name}
-            start |= {"experiment": self.tracker.experiment, "store": tracking.store_name()}
+            start |= {"experiment": self.tracker.experiment}
+            if self._ranks.first:
+                from labs.kit import tracking
+
+                start |= {"store": tracking.store_name()}
         life = {"host": now["environment"]["host"], "ended": None, "error": None, "uploaded": False}
+        if group():
+            life |= {"torchrun": group()}
         self.folder.update(**start, **life, **self._facts, **now)
 
     def _tell_beginning(self) -> None:
@@ -307,6 +344,8 @@ class Run(Loading, Showing):
 
     def farewell(self) -> None:
         """Say what came out and where to see it."""
+        if not self._ranks.first:
+            return
         from labs.kit.tracking import store_name, training_view
 
         print(f"finished {self.tracker.name} after {self.seconds:.1f} s of training")
@@ -321,22 +360,31 @@ class Run(Loading, Showing):
 
     # Checkpoints ------------------------------------------------------------------------------------------------------
 
-    def _restore(self, file: Path, learner: Learner) -> tuple[int, bool]:
-        if not (self._origin.resumes and file.exists()):
+    def _restore(self, name: str, learner: Learner) -> tuple[int, bool]:
+        if not (self._origin.resumes and (self._origin.resumes.path / name).exists()):
             return 0, False
         from labs.kit import checkpoint
 
-        state = checkpoint.load(file)
+        state = checkpoint.load(self._origin.resumes.path / name)
         learner.load_state_dict(state["learner"])
         self.recorder.load_state_dict(state["recorder"])
         self.step = self.saved_step = state["step"]
         self.seconds = state["seconds"]
         return state["step"], state["done"]
 
-    def _save(self, file: Path, learner: Learner, *, done: bool) -> None:
+    def _save(self, file: Path, learner: Learner, *, done: bool) -> bool:
+        """Let the first process write what all of them can go on from; gives whether to stop then."""
+        trouble = self._ranks.heed(self._write, file, learner, done)
+        agreed = self._ranks.agree(self.interrupts, trouble)
+        self.saved_step = self.step
+        return agreed.stop
+
+    def _write(self, file: Path, learner: Learner, done: bool) -> None:
         from labs.kit import checkpoint
 
         self.meter.settle()
+        if not self._ranks.first:
+            return
         state = {
             "learner": learner.state_dict(),
             "recorder": self.recorder.state_dict(),
@@ -348,4 +396,3 @@ class Run(Loading, Showing):
             checkpoint.save(file, state)
         except Diverged as error:
             raise Diverged(f"{error} at step {self.step}") from None
-        self.saved_step = self.step

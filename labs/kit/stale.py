@@ -63,5 +63,6 @@ def _upload(run: RunFolder, client: "Client | None") -> None:
     tracker = tracking.Tracker(client, record["experiment"], record["id"], record["name"])
     tracker.folder(run.path)
     tracker.tags({"ended": record["ended"], "metrics_digest": record.get("digest", "")})
+    taken = tracker.points(read_points(run.path / "journal.jsonl"))
     tracker.end(STATUS[record["ended"]])
-    run.update(uploaded=tracker.points(read_points(run.path / "journal.jsonl")))
+    run.update(uploaded=taken)

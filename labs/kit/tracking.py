@@ -1,8 +1,10 @@
 """The one place that knows MLflow: its store, and what a run writes there."""
 
+import ast
 import logging
 import os
 import re
+import shutil
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +20,7 @@ from foundations.errors import require
 from labs.kit import folder
 from labs.kit.ends import MachineError, Status
 from labs.kit.journal import Point
+from labs.kit.lab import first_line
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
@@ -28,7 +31,8 @@ os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 GIVEN_STORE = os.environ.get("MLFLOW_TRACKING_URI")  # read before MLflow sets the variable itself
 
 import mlflow
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric, Param, RunTag
+from mlflow.entities.model_registry import ModelVersion as ModelVersion
 from mlflow.exceptions import MlflowException
 
 if TYPE_CHECKING:
@@ -54,8 +58,8 @@ def store_uri() -> str:
 
 def store_name() -> str:
     """The store's address without user and password: what a run's record may say."""
-    parts = urlsplit(store_uri())
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    secret = urlsplit(store_uri()).netloc.rpartition("@")[0]
+    return store_uri().replace(f"{secret}@", "", 1) if secret else store_uri()
 
 
 def artifact_root() -> str | None:
@@ -79,6 +83,11 @@ def open_store() -> Client:
     except (MlflowException, OSError) as error:
         mend = "; start its server, or correct or unset MLFLOW_TRACKING_URI" if GIVEN_STORE else ""
         raise MachineError(f"the tracking store {store_name()} does not answer: {_first_line(error)}{mend}") from None
+    except ImportError as error:
+        mend = (
+            "for PostgreSQL: pip install 'deep-learning-labs[postgresql]', and postgresql+psycopg2://... as its address"
+        )
+        raise MachineError(f"the tracking store {store_name()} needs a driver ({error}); {mend}") from None
     return client
 
 
@@ -97,9 +106,16 @@ def experiment_id(client: Client, name: str) -> str:
         if found := client.get_experiment_by_name(name):
             return str(found.experiment_id)
         root = artifact_root()
+        tags = {"mlflow.note.content": about} if (about := _summary(name)) else {}
         with suppress(MlflowException):
-            return str(client.create_experiment(name, artifact_location=root and f"{root}/{name}"))
+            return str(client.create_experiment(name, artifact_location=root and f"{root}/{name}", tags=tags))
     raise MachineError(f"the experiment {name!r} can neither be found nor made in {store_name()}")
+
+
+def _summary(lab: str) -> str:
+    """What a lab of the package says of itself; nothing for others."""
+    file = Path(__file__).parent.parent / f"{lab}.py"
+    return first_line(ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))) if file.is_file() else ""
 
 
 def training_view(experiment: str, run: str | None = None) -> str:
@@ -126,10 +142,10 @@ class Tracker:
         """A new run, its parameters written."""
         client = open_store()
         number = experiment_id(client, experiment)
-        run = _patiently(lambda: client.create_run(number, run_name=name))
+        run = patiently(lambda: client.create_run(number, run_name=name))
         tracker = cls(client, number, run.info.run_id, run.info.run_name)
         params = [Param(key, str(value)[:6000]) for key, value in parameters.items()]
-        _patiently(lambda: client.log_batch(tracker.run_id, params=params))
+        patiently(lambda: client.log_batch(tracker.run_id, params=params))
         return tracker
 
     @classmethod
@@ -140,7 +156,7 @@ class Tracker:
             run = client.get_run(run_id)
         except MlflowException as error:
             raise MachineError(f"run {run_id} is not in {store_name()}: {_first_line(error)}") from None
-        _patiently(lambda: client.update_run(run_id, status="RUNNING"))
+        patiently(lambda: client.update_run(run_id, status="RUNNING"))
         return cls(client, run.info.experiment_id, run_id, run.info.run_name)
 
     def points(self, points: Sequence[Point]) -> bool:
@@ -152,20 +168,22 @@ class Tracker:
     def tags(self, tags: Mapping[str, str]) -> None:
         """Set tags."""
         entities = [RunTag(key, value[:8000]) for key, value in tags.items()]
-        _patiently(lambda: self.client.log_batch(self.run_id, tags=entities))
+        patiently(lambda: self.client.log_batch(self.run_id, tags=entities))
 
     def file(self, path: Path, place: str = "") -> None:
         """Store a file as an artifact, in the folder `place`."""
         self._keep(lambda: self.client.log_artifact(self.run_id, str(path), place or None))
 
     def folder(self, path: Path) -> None:
-        """Store again all files of the run's folder, except its pictures by step. Raises: MachineError."""
+        """Store again what the run's folder holds, except its pictures by step. Raises: MachineError."""
+        for model in sorted((path / "models").glob("*")):
+            self._store_model(model)
         for name in UPLOADED_FILES:
             if (path / name).exists():
-                _patiently(partial(self.client.log_artifact, self.run_id, str(path / name)))
+                patiently(partial(self.client.log_artifact, self.run_id, str(path / name)))
         for place in UPLOADED_PLACES:
             if (path / place).exists():
-                _patiently(partial(self.client.log_artifacts, self.run_id, str(path / place), place))
+                patiently(partial(self.client.log_artifacts, self.run_id, str(path / place), place))
 
     def image(self, name: str, image: "Image", step: int) -> None:
         """Store a picture of one step: the dashboard shows them behind a slider."""
@@ -175,24 +193,40 @@ class Tracker:
         """Record what the run learns from."""
         data = Dataset(name=name, digest=digest[:36], source_type="labs", source=source, profile=profile)
         inputs = [DatasetInput(data, [InputTag("mlflow.data.context", "training")])]
-        _patiently(lambda: self.client.log_inputs(self.run_id, inputs))
+        patiently(lambda: self.client.log_inputs(self.run_id, inputs))
 
     def model(self, name: str, module: "torch.nn.Module", example: "torch.Tensor", output: "torch.Tensor") -> None:
-        """Store a model that `mlflow.pytorch.load_model` loads, with the signature of its input and output."""
-        import torch
-        from mlflow.models import infer_signature
+        """Store a model that `mlflow.pytorch.load_model` loads, with the signature of its input and output.
 
-        signature = infer_signature(example.cpu().numpy(), output.cpu().numpy())
-        requirements = [f"torch=={torch.__version__.partition('+')[0]}"]
+        It is written to the run's folder first, and leaves it when the store has taken it.
+        """
+        import mlflow.pytorch
+        import torch
+        from mlflow.models import Model, infer_signature
+
+        path = folder.home() / "runs" / self.run_id / "models" / name
+        shutil.rmtree(path, ignore_errors=True)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            log = partial(mlflow.pytorch.log_model, module, name=name, signature=signature, run_id=self.run_id)
+            mlflow.pytorch.save_model(
+                module,
+                str(path),
+                mlflow_model=Model(run_id=self.run_id),
+                signature=infer_signature(example.cpu().numpy(), output.cpu().numpy()),
+                pip_requirements=[f"torch=={torch.__version__.partition('+')[0]}"],
+                serialization_format="pickle",
+            )
+        self._keep(lambda: self._store_model(path))
 
-            def act() -> None:
-                mlflow.set_experiment(experiment_id=self.experiment)  # a model lies in the active one, not in the run's
-                log(pip_requirements=requirements, serialization_format="pickle")
-
-            self._keep(act)
+    def _store_model(self, path: Path) -> None:
+        """Make the model in the folder `path` one of the run's experiment. Raises: MachineError."""
+        made = patiently(
+            lambda: self.client.create_logged_model(self.experiment, name=path.name, source_run_id=self.run_id)
+        )
+        patiently(lambda: self.client.log_model_artifacts(made.model_id, str(path)))
+        patiently(lambda: self.client.finalize_logged_model(made.model_id, "READY"))
+        patiently(lambda: self.client.log_outputs(self.run_id, [LoggedModelOutput(made.model_id, step=0)]))
+        shutil.rmtree(path)
 
     def back(self) -> None:
         """Try a store that refused once more."""
@@ -208,7 +242,7 @@ class Tracker:
         if time.monotonic() < self._away_until:
             return False
         try:
-            _patiently(act)
+            patiently(act)
         except MachineError as error:
             self._away_until = time.monotonic() + AWAY_SECONDS
             if not self._warned:
@@ -218,8 +252,12 @@ class Tracker:
         return True
 
     def end(self, status: Status) -> None:
-        """Close the run."""
-        _patiently(lambda: self.client.set_terminated(self.run_id, status))
+        """Close the run; the models of a finished one enter the registry. Raises: MachineError."""
+        patiently(lambda: self.client.set_terminated(self.run_id, status))
+        if status == "FINISHED":
+            from labs.kit import registry
+
+            registry.enter(self.client, folder.RunFolder(folder.home() / "runs" / self.run_id))
 
 
 def system_monitor(run_id: str, *, resumed: bool) -> Any:
@@ -231,7 +269,7 @@ def system_monitor(run_id: str, *, resumed: bool) -> Any:
     return monitor
 
 
-def _patiently(act: Callable[[], Result], seconds: float = 30.0) -> Result:
+def patiently(act: Callable[[], Result], seconds: float = 30.0) -> Result:
     """`act()`, again where another process holds the data base. Raises: MachineError when that does not end."""
     until = time.monotonic() + seconds
     while True:
@@ -248,22 +286,23 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
 
 
-def stored_model(run_id: str, name: str) -> "tuple[torch.nn.Module, tuple[int, ...]]":
-    """The model `name` of a run, on the CPU, and the shape of its inputs with -1 for the batch. Raises: MachineError.
+def stored_models(client: Client, experiment: str, run_id: str) -> dict[str, str]:
+    """The ids of a run's models by their names; of several of one name, the latest's. Raises: MachineError."""
+    found = patiently(lambda: client.search_logged_models([experiment], filter_string=f"source_run_id = '{run_id}'"))
+    return {model.name: model.model_id for model in reversed(found) if model.status == "READY"}
 
-    MLflow keeps models as entities of their own, in the run's experiment or in the default one; the latest counts.
-    """
+
+def stored_model(run_id: str, name: str) -> "tuple[torch.nn.Module, tuple[int, ...]]":
+    """The model `name` of a run, on the CPU, and the shape of its inputs, -1 for the batch. Raises: MachineError."""
     client = open_store()
     import mlflow.pytorch
 
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     try:
-        places = [client.get_run(run_id).info.experiment_id, "0"]
-        wanted = f"source_run_id = '{run_id}' AND name = '{name}'"
-        found = client.search_logged_models(places, filter_string=wanted, max_results=1)
-        if not found:
+        found = stored_models(client, client.get_run(run_id).info.experiment_id, run_id)
+        if name not in found:
             raise MachineError(f"model {name!r} of run {run_id} is not in {store_name()}: run the lab again")
-        address = f"models:/{found[0].model_id}"
+        address = f"models:/{found[name]}"
         module: torch.nn.Module = mlflow.pytorch.load_model(address, map_location="cpu")
         signature = mlflow.models.get_model_info(address).signature
     except (MlflowException, OSError) as error:

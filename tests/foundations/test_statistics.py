@@ -3,7 +3,12 @@ import pytest
 from scipy import stats
 
 from foundations.errors import InputError
-from foundations.statistics import bootstrap_interval, interquartile_mean, probability_of_improvement
+from foundations.statistics import (
+    bootstrap_interval,
+    improvement_interval,
+    interquartile_mean,
+    probability_of_improvement,
+)
 
 
 def normal(mean, *shape, seed=0):
@@ -72,6 +77,49 @@ def test_the_probability_of_improvement_is_the_mean_over_tasks():
     assert probability_of_improvement(ours, others) == pytest.approx(np.mean(each))
 
 
+@pytest.mark.parametrize(("ours", "others"), [(3, 3), (4, 7), (20, 5)])
+def test_the_interval_of_improvement_ends_at_a_half_where_scipys_test_has_its_level(ours, others):
+    left, right = normal(0.7, ours), normal(0, others, seed=1)
+    level = stats.mannwhitneyu(left, right, method="asymptotic").pvalue
+    ends = improvement_interval(left, right, confidence=1 - level)
+    assert min(abs(end - 0.5) for end in ends) < 1e-9
+
+
+@pytest.mark.parametrize("count", [3, 4, 5, 6, 8])
+def test_the_interval_of_improvement_excludes_a_half_only_where_the_exact_test_finds_a_difference(count):
+    for wins in range(count**2 + 1):
+        exact = stats.mannwhitneyu(*_with_wins(wins, count), method="exact").pvalue
+        low, high = improvement_interval(*_with_wins(wins, count))
+        told = low > 0.5 or high < 0.5
+        assert told == (exact < 0.05) or (not told and exact > 0.049)
+
+
+def _with_wins(wins, count):
+    """Two samples, the first of which wins `wins` of its pairs; there are no ties."""
+    whole, rest = divmod(wins, count)
+    ours = [count + 1 + each / 100 if each < whole else each / 100 for each in range(count)]
+    if rest:
+        ours[whole] = rest + 0.5
+    return ours, [float(each + 1) for each in range(count)]
+
+
+def test_the_interval_of_improvement_turns_with_the_groups():
+    low, high = improvement_interval(normal(0.5, 6), normal(0, 9, seed=1))
+    turned = improvement_interval(normal(0, 9, seed=1), normal(0.5, 6))
+    np.testing.assert_allclose(turned, (1 - high, 1 - low))
+
+
+def test_the_interval_of_improvement_holds_the_truth_in_nineteen_cases_of_twenty():
+    stream, truth = np.random.default_rng(3), stats.norm.cdf(1 / np.sqrt(2))
+    ends = [improvement_interval(stream.normal(1, 1, 8), stream.normal(0, 1, 8)) for _ in range(500)]
+    assert 0.93 < np.mean([low <= truth <= high for low, high in ends]) < 0.99
+
+
+def test_a_full_separation_leaves_room_on_one_side_only():
+    low, high = improvement_interval([5, 6, 7, 8, 9], [0, 1, 2, 3, 4])
+    assert 0.5 < low < high == 1
+
+
 @pytest.mark.parametrize(
     ("compute", "named"),
     [
@@ -80,6 +128,8 @@ def test_the_probability_of_improvement_is_the_mean_over_tasks():
         (lambda: bootstrap_interval([1, 2], stream=stream(), confidence=95), "confidence=95"),
         (lambda: bootstrap_interval([1, 2], stream=stream(), resamples=0), "resamples=0"),
         (lambda: probability_of_improvement(np.ones((2, 3)), np.ones((2, 2))), "others.shape"),
+        (lambda: improvement_interval(np.ones((2, 3)), np.ones((2, 3))), "scores.shape"),
+        (lambda: improvement_interval([1, 2], [1, 2], confidence=95), "confidence=95"),
     ],
 )
 def test_bad_input_is_refused_clearly(compute, named):

@@ -1,8 +1,12 @@
 """`python -m labs`: what it lists, and which words it refuses, each in one line."""
 
+import shutil
+
 import pytest
+from planted_runs import plant
 
 from labs.kit.folder import all_runs, home
+from labs.kit.listing import lab_shown
 
 
 def test_without_words_it_lists_labs_and_commands(labs_command, capsys):
@@ -78,3 +82,75 @@ def test_an_unknown_run_is_refused_where_there_are_others(run_toy, labs_command,
     capsys.readouterr()
     assert labs_command("resume", reference) == 2
     assert f"error: run '{reference}': is no run here" in capsys.readouterr().err
+
+
+# Runs that belong to others -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def family(place):
+    """A run with three below it, one of them pruned, and one that stands alone."""
+    parent = plant(place, lab="kit.repeating", target="labs.toy_lab")
+    for seed in range(3):
+        plant(place, seed=seed, parent=parent, ended="finished" if seed else "pruned")
+    plant(place, lab="toy_lab")
+
+
+def test_runs_below_another_are_counted_and_not_listed(family, labs_command, capsys):
+    capsys.readouterr()
+    assert labs_command("runs") == 0
+    header, alone, parent = capsys.readouterr().out.splitlines()
+    assert "below" in header
+    assert "run-4" in alone
+    assert "runs" not in alone
+    assert "run-0" in parent
+    assert "3 runs, 1 pruned" in parent
+
+
+def test_what_repeats_a_lab_says_which(family, labs_command, capsys):
+    capsys.readouterr()
+    labs_command("runs")
+    assert "seeds of toy_lab" in capsys.readouterr().out
+    labs_command("runs", "--lab", "toy_lab")
+    assert {"run-0", "run-4"} <= set(capsys.readouterr().out.split())
+
+
+def test_the_runs_of_a_run_are_listed_with_their_states(family, labs_command, capsys):
+    assert labs_command("runs", "--of", "run-0") == 0
+    header, *lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert sum("pruned" in line for line in lines) == 1
+    assert "below" not in header
+
+
+def test_a_run_that_none_belongs_to_has_none_below(family, labs_command, capsys):
+    assert labs_command("runs", "--of", "run-4") == 0
+    assert capsys.readouterr().out == "no runs below run-4\n"
+
+
+def test_a_child_whose_parent_is_gone_is_listed(family, labs_command, capsys):
+    shutil.rmtree(next(run.path for run in all_runs() if run.record["name"] == "run-0"))
+    capsys.readouterr()
+    labs_command("runs")
+    assert len(capsys.readouterr().out.splitlines()) == 5
+
+
+def test_older_runs_are_said_to_be_there(place, labs_command, capsys):
+    for _ in range(3):
+        plant(place)
+    labs_command("runs", "--count", "1")
+    assert "and 2 older: --count 3 shows all" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("target", "config", "shown"),
+    [
+        ("labs.kit.repeating", {"target": "labs.gan_mnist"}, "seeds of gan_mnist"),
+        ("labs.kit.sweeps.search", {"target": "/home/me/my_lab.py"}, "sweep of my_lab"),
+        ("labs.kit.comparing.comparison", {"lab": "cartpole"}, "comparison of cartpole"),
+        ("labs.kit.comparing.comparison", {"lab": ""}, "comparison of labs"),
+        ("labs.gan_mnist", {}, "gan_mnist"),
+    ],
+)
+def test_the_lab_shown_of_a_run_is_the_one_it_is_about(target, config, shown):
+    assert lab_shown({"target": target, "config": config, "lab": "gan_mnist"}) == shown

@@ -4,14 +4,17 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
 
+import agents
+from foundations import Streams
 from foundations.errors import InputError
 
 TEXT = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text()
-BLOCK, LAB = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+BLOCK, LAB, AGENT = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 
 
 def test_the_block_scales_each_channel_and_refuses_another_number_of_them():
@@ -29,3 +32,40 @@ def test_the_lab_finds_the_slope(tmp_path: Path):
     done = subprocess.run([sys.executable, "my_lab.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert float(re.search(r"slope\s+([\d.]+)", done.stdout)[1]) == pytest.approx(3, abs=0.01)
+
+
+@pytest.fixture(scope="module")
+def my_agent() -> ModuleType:
+    module = ModuleType("my_agent")
+    exec(AGENT, module.__dict__)
+    return module
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_agent_balances_the_pole(my_agent, seed):
+    agent = my_agent.CrossEntropy("CartPole-v1", 4, Streams(seed))
+    for _ in zip(range(8), agent.learn(), strict=False):
+        pass
+    assert agents.evaluate(agent, "CartPole-v1", episodes=20, seed=1).mean >= 475
+
+
+def test_the_agent_resumes_exactly(my_agent):
+    whole, first, second = (my_agent.CrossEntropy("CartPole-v1", 4, Streams(0), candidates=6) for _ in range(3))
+    straight = [dict(metrics) for _, metrics in zip(range(3), whole.learn(), strict=False)]
+    for _ in zip(range(2), first.learn(), strict=False):
+        pass
+    second.load_state_dict(first.state_dict())
+    assert dict(next(second.learn())) == straight[2]
+
+
+def test_the_agent_is_an_agent(my_agent):
+    assert isinstance(my_agent.CrossEntropy("CartPole-v1", 4, Streams(0)), agents.Agent)
+
+
+@pytest.mark.slow
+def test_the_agents_example_says_what_it_reached(tmp_path: Path):
+    (tmp_path / "my_agent.py").write_text(AGENT)
+    done = subprocess.run([sys.executable, "my_agent.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert float(re.search(r"greedy: ([\d.]+)", done.stdout)[1]) >= 475

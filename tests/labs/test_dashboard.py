@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 TOY = Path(__file__).parent / "toy_lab.py"
+KEEPING = Path(__file__).parent / "keeping_lab.py"
 BROWSER = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
 )
@@ -62,8 +63,10 @@ def command(place: Path, *words: str) -> "subprocess.Popen[str]":
 
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A place with one finished run of the toy lab, and what the run printed."""
+    """A place with two runs of a lab that keeps models, one finished run of the toy lab, and what that printed."""
     place = tmp_path_factory.mktemp("dashboard")
+    said, trouble = command(place, str(KEEPING), "--seeds", "0-1", "--score", "0.75").communicate(timeout=120)
+    assert "finished seeds-0-1" in said, trouble
     said, trouble = command(place, str(TOY), "--steps", "150", "--run-name", "shown").communicate(timeout=120)
     assert "finished" in said, trouble
     return place, said
@@ -75,7 +78,8 @@ def dashboard(toy: tuple[Path, str]) -> Iterator[Dashboard]:
     process = command(place, "-m", "labs", "ui", "--no-browser", "--port", str(port))
     assert process.stdout
     address = process.stdout.readline().removeprefix("dashboard: ").strip()
-    record = json.loads(next(place.glob("mlruns/runs/*/record.json")).read_text())
+    records = [json.loads(file.read_text()) for file in place.glob("mlruns/runs/*/record.json")]
+    (record,) = [record for record in records if record["lab"] == "toy_lab"]
     try:
         yield Dashboard(process, address, port, record)
     finally:
@@ -144,6 +148,36 @@ def test_the_printed_address_opens_the_table_of_runs_in_the_training_view(dashbo
 
 @pytest.mark.browser
 @needs_browser
+def test_the_table_that_it_opens_has_the_figures_in_columns(dashboard: Dashboard, browser: Any) -> None:
+    browser.get(dashboard.address)
+    wait_for(browser, "Metrics", "summary/distance")
+
+
+@pytest.mark.browser
+@needs_browser
+def test_runs_of_several_seeds_stand_below_their_parent(dashboard: Dashboard, browser: Any) -> None:
+    address = dashboard.address.partition("#")[0]
+    browser.get(f"{address}#/experiments/1/runs?workflowType=machine_learning")
+    page = wait_for(browser, "keeping_lab", "seeds-0-1", "3 matching runs")
+    assert page.count("part0") == 0
+    browser.find_element("css selector", ".ag-row button").click()
+    until = time.monotonic() + PATIENCE
+    while text_of(browser).count("part0") != 2:  # each child with its model
+        assert time.monotonic() < until, text_of(browser)
+        time.sleep(0.2)
+
+
+@pytest.mark.browser
+@needs_browser
+def test_the_page_of_a_labs_models_shows_which_is_the_best(dashboard: Dashboard, browser: Any) -> None:
+    address = dashboard.address.partition("#")[0]
+    browser.get(f"{address}#/models/keeping_lab?workflowType=machine_learning")
+    wait_for(browser, "keeping_lab", "Version 2", "Version 1", "@ best", "score 0.75")
+    assert_training_view(browser)
+
+
+@pytest.mark.browser
+@needs_browser
 def test_the_address_that_the_run_printed_shows_its_charts_in_sections(
     toy: tuple[Path, str], dashboard: Dashboard, browser: Any
 ) -> None:
@@ -189,7 +223,56 @@ def test_the_dashboard_is_one_server_with_one_worker(dashboard: Dashboard) -> No
 
 
 def test_the_printed_address_is_of_the_training_view(dashboard: Dashboard) -> None:
-    assert dashboard.address == dashboard.link("runs?workflowType=machine_learning")
+    assert dashboard.address == dashboard.link("runs?workflowType=machine_learning&viewStateShareKey=labs")
+
+
+def test_the_pages_of_all_labs_and_of_the_models_are_printed_too(run_toy: Any, store: Any) -> None:
+    from labs.kit.dashboard import _pages
+    from labs.kit.lab import load
+    from labs.kit.launch import execute
+
+    lab = load(str(KEEPING))
+    execute(lab, lab.config_type(models=2))
+    pages = _pages(store)
+    assert list(pages) == [
+        "dashboard",
+        "models of keeping_lab.part0",
+        "models of keeping_lab.part1",
+        "all labs",
+        "all models",
+    ]
+    assert pages["models of keeping_lab.part1"] == "#/models/keeping_lab.part1?workflowType=machine_learning"
+    assert all("workflowType=machine_learning" in page for page in pages.values())
+
+
+def test_without_runs_the_first_page_is_that_of_all_labs(store: Any) -> None:
+    from labs.kit.dashboard import _pages
+
+    assert _pages(store)["dashboard"] == "#/experiments?workflowType=machine_learning"
+
+
+def test_the_columns_are_the_main_figures_and_the_settings_that_differ() -> None:
+    from labs.kit.view import columns
+
+    def record(score: float, steps: int) -> dict[str, Any]:
+        config = {"score": score, "samples": 9, "steps": steps, "seed": 0, "run_name": str(steps)}
+        return {"target": str(KEEPING), "config": config, "summary": {"other": 1.0, "score": score}}
+
+    parent = {"target": "labs.kit.repeating", "config": {"target": "x"}, "summary": {"deviation/score": 0.1}}
+    assert columns([parent, record(0.5, 1), record(0.5, 2)]) == [
+        "attributes.`Models`",
+        "metrics.`summary/score`",
+        "metrics.`summary/other`",
+        "params.`steps`",
+        "params.`seed`",
+        "params.`preset`",
+    ]
+
+
+def test_a_store_that_takes_no_view_shows_its_own_table(monkeypatch: pytest.MonkeyPatch, store: Any) -> None:
+    from labs.kit import view
+
+    assert view.keep(store, "no-such-experiment", []) == ""
 
 
 @pytest.mark.parametrize("port", ["taken", "0", "70000"])

@@ -9,6 +9,7 @@ from PIL import Image
 
 from foundations.errors import InputError
 from labs.kit import figures
+from labs.kit.data import ImageData
 
 
 def noise(folder: Path, count: int, size: int) -> list[Path]:
@@ -117,3 +118,12 @@ def test_tick_labels_are_plain_numbers(values: list[float], label: str) -> None:
     labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
     plt.close(figure)
     assert label in labels
+
+
+def test_the_surest_mistakes_come_first_and_right_answers_not_at_all() -> None:
+    pictures, labels = torch.zeros(3, 1, 4, 4, dtype=torch.uint8), torch.tensor([0, 0, 1])
+    images = ImageData("made", pictures, labels, pictures, labels, ("cat", "dog"), "", "made", "none")
+    figure = figures.mistakes(torch.tensor([[0.4, 0.6], [0.1, 0.9], [0.0, 1.0]]), images)
+    said = [axes.get_title() for axes in figure.axes if axes.get_title()]
+    plt.close(figure)
+    assert said == ["cat, says dog\n90.0 % sure", "cat, says dog\n60.0 % sure"]

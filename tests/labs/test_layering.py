@@ -60,7 +60,7 @@ def test_only_the_tracking_file_knows_mlflow(file):
 
 @pytest.mark.parametrize("file", sorted((ROOT / "labs").glob("*.py")), ids=name)
 def test_a_lab_knows_the_kit_and_its_own_drawings_but_no_other_lab(file):
-    above = ["labs.verification", "labs.explaining"] if file.stem == "__main__" else []
+    above = ["labs.verification", "labs.explaining", "labs.finding"] if file.stem == "__main__" else []
     may = ["labs.kit", f"labs.drawings.{file.stem}", *above]
     inside = {module for module in imports(file) if module.startswith("labs.") and module != "labs.drawings"}
     assert not {module for module in inside if not module.startswith(tuple(may))}

@@ -47,6 +47,20 @@ def test_each_seed_is_a_run_below_one_that_tells_mean_and_deviation(repeat):
     assert summary["deviation/distance"] == pytest.approx(statistics.stdev(found))
 
 
+def test_the_parent_draws_the_curves_of_its_children_and_says_what_was_typed(repeat):
+    assert repeat("0-1", steps=3) == 0
+    parent = next(run for run in all_runs() if run.record["parent"] is None)
+    figures = {file.stem for file in (parent.path / "figures").glob("*.png")}
+    assert figures == {"learning_loss_bowl", "learning_size_theta"}
+    assert parent.record["command"] == f"python {Path(__file__).parent / 'toy_lab.py'}"
+
+
+def test_figures_that_are_the_same_for_all_seeds_have_no_deviation(repeat):
+    assert repeat("0-1", steps=1, learning_rate=1e-300) == 0
+    parent = next(run for run in all_runs() if run.record["parent"] is None)
+    assert list(parent.record["summary"]) == ["distance"]
+
+
 def test_the_store_shows_the_children_below_their_parent(repeat, store):
     assert repeat("0-1", steps=2) == 0
     experiment = store.get_experiment_by_name("toy_lab")
@@ -87,3 +101,10 @@ def test_a_seed_that_diverges_ends_the_repetition_with_what_to_do(repeat, capsys
     said = capsys.readouterr().err
     assert "diverged" in said
     assert "error: seed 0: its run did not finish" in said
+
+
+def test_every_run_says_what_to_type_for_it(repeat):
+    assert repeat("3", steps=4, learning_rate=0.1) == 0
+    child, parent = all_runs()
+    assert child.record["command"].endswith("toy_lab.py --seed 3 --steps 4 --learning-rate 0.1")
+    assert parent.record["command"].startswith("python ")

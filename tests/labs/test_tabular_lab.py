@@ -7,7 +7,8 @@ import pytest
 
 from agents.environments import make_one
 from foundations.streams import Streams
-from labs.tabular import METHODS, Config, Grid, _path, main
+from labs.drawings.tabular import METHODS, Grid, path_of
+from labs.tabular import Config, main
 
 
 class StandIn(SimpleNamespace):
@@ -57,7 +58,7 @@ def test_the_map_leads_where_the_environment_goes(name):
 
 def test_a_path_that_goes_round_in_circles_ends():
     grid = Grid.of(make_one("CliffWalking-v1").unwrapped)
-    assert len(_path(np.zeros(48, int), grid)) == 48
+    assert len(path_of(np.zeros(48, int), grid)) == 48
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from labs.kit import tracking
+from labs.kit.ends import MachineError
 from labs.kit.folder import all_runs
 from labs.kit.journal import read_points
 
@@ -182,6 +183,30 @@ def test_a_store_that_is_away_from_the_start_is_the_machines_fault(run_toy, monk
 def test_a_record_does_not_hold_the_stores_password(monkeypatch):
     monkeypatch.setattr(tracking, "GIVEN_STORE", "https://user:secret@host.example:5000/path")
     assert tracking.store_name() == "https://host.example:5000/path"
+
+
+def test_the_address_of_a_data_base_keeps_its_slashes(monkeypatch):
+    monkeypatch.setattr(tracking, "GIVEN_STORE", "sqlite:////tmp/runs/mlflow.db")
+    assert tracking.store_name() == "sqlite:////tmp/runs/mlflow.db"
+
+
+def test_a_store_whose_driver_is_missing_is_told_how_to_get_it(place, monkeypatch):
+    monkeypatch.setattr(tracking, "GIVEN_STORE", "postgresql+nodriver://me:secret@127.0.0.1:1/runs")
+
+    def missing(*_):
+        raise ModuleNotFoundError("No module named 'nodriver'")
+
+    monkeypatch.setattr(tracking, "_connect", missing)
+    with pytest.raises(MachineError, match="needs a driver") as told:
+        tracking.open_store()
+    assert "postgresql+psycopg2://" in str(told.value)
+    assert "secret" not in str(told.value)
+
+
+def test_an_experiment_says_what_its_lab_is(store):
+    tags = store.get_experiment(tracking.experiment_id(store, "mnist_classifier")).tags
+    assert tags["mlflow.note.content"].startswith("Classify handwritten digits")
+    assert "mlflow.note.content" not in store.get_experiment(tracking.experiment_id(store, "mine")).tags
 
 
 def test_links_open_the_training_view():
