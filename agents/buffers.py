@@ -35,7 +35,7 @@ class Transitions(NamedTuple):
 
 
 class Replay:
-    """A ring of the last `capacity` transitions, sampled uniformly, with replacement.
+    """Experience replay: a ring of the last `capacity` transitions, sampled uniformly, with replacement.
 
     A transition spans `n_step` steps, fewer where the episode ends before: no return crosses an end, terminated or
     truncated, and steps that are not valid (the resets between episodes) are never in it. Observations are kept in the

@@ -1,6 +1,6 @@
 """What a second worker brings a sweep: the same trials on one worker and on two, one thread each, by the clock.
 
-python benchmarks/sweeps.py [--trials 24] [--updates 1500] [--rounds 1]
+python benchmarks/sweeps.py [--trials 24] [--updates 4000] [--rounds 1]
 
 The lab multiplies matrices: all that it needs is a processor. A sweep's time is that of its command, from start to
 end: imports, trials, figures and report. Random search tries the same settings whatever the number of workers, so that
@@ -37,8 +37,8 @@ class Config(kit.Config):
 
     learning_rate: kit.Rate = 0.1
     """Step size."""
-    updates: kit.Count = 1500
-    """Matrix products of about a millisecond."""
+    updates: kit.Count = 4000
+    """Four matrix products each: about a millisecond."""
 
 
 class Work:
@@ -119,7 +119,7 @@ def report(found: dict[str, Any]) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=24, help="of each sweep (default 24)")
-    parser.add_argument("--updates", type=int, default=1500, help="of each trial (default 1500)")
+    parser.add_argument("--updates", type=int, default=4000, help="of each trial (default 4000)")
     parser.add_argument("--rounds", type=int, default=1, help="of both sweeps (default 1)")
     chosen = parser.parse_args()
     report(measure(chosen.trials, chosen.updates, chosen.rounds))

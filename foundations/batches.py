@@ -10,7 +10,7 @@ from foundations.errors import require
 
 
 class Batches:
-    """Endless batches of indices 0 .. count-1; every index appears once an epoch.
+    """Endless mini-batches of indices 0 .. count-1; every index appears once an epoch.
 
     `batch_size = count` is full-batch, 1 is stochastic, anything between is mini-batch training. With `drop_last`
     (the default) the last, smaller batch of an epoch is left out, so every batch has the same shape. Iterating goes

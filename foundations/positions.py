@@ -1,4 +1,4 @@
-"""Where in a sequence a token stands: attention alone would see a sequence as a bag of tokens."""
+"""Positional encodings, where in a sequence a token stands: attention alone would see it as a bag of tokens."""
 
 from functools import lru_cache
 

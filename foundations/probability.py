@@ -106,7 +106,10 @@ class Uniform(Distribution):
 
 @dataclass(frozen=True)
 class Normal(Distribution):
-    """p(x) = exp(-((x - mu) / sigma)^2 / 2) / (sigma sqrt(2 pi)). Raises: InputError unless sigma > 0, both finite."""
+    """Normal distribution: p(x) = exp(-((x - mu) / sigma)^2 / 2) / (sigma sqrt(2 pi)).
+
+    Raises: InputError unless sigma > 0, both finite.
+    """
 
     mu: float = 0.0
     sigma: float = 1.0

@@ -114,7 +114,7 @@ def _by_batches(coder: Coder, work: Callable[[Tensor], Tensor], rows: Tensor, ba
 def nearest(
     queries: Tensor, gallery: Tensor, count: int, *, measure: Measure = "cosine", batch_size: int = 1_000
 ) -> Tensor:
-    """For each query the places in the gallery of its `count` nearest rows, the nearest first.
+    """Similarity search: for each query the places in the gallery of its `count` nearest rows, the nearest first.
 
     Shapes: queries (q, width), gallery (n, width), floats; result (q, count), int64.
     Raises: InputError for other shapes, an unknown measure, and unless 1 <= count <= n.

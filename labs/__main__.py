@@ -12,7 +12,7 @@ COMMANDS = {
     "runs": "recent runs and how they ended",
     "resume": "go on with a run that was stopped: resume RUN|last",
     "replay": "run a run again from its record and compare every metric: replay RUN|last",
-    "sweep": "search a lab's settings over many runs: sweep LAB --space NAME=RANGE ... --metric NAME",
+    "sweep": "hyper-parameter search over many runs of a lab: sweep LAB --space NAME=RANGE ... --metric NAME",
     "compare": "runs beside each other, with honest statistics: compare RUNS... | --lab LAB --group SETTING",
     "best": "the best finished run of a lab, by its registered model: best LAB",
     "find": "from a word of the notes to code, labs and tests: find WORDS",

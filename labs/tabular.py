@@ -1,6 +1,6 @@
 """Q-learning, SARSA, expected SARSA and double Q-learning on maps and cards, against the optimum.
 
-The environment's model is known here: dynamic programming gives the optimum, and every policy's exact value. How far is
+The environment's model is known here: value iteration gives the optimum, and every policy's exact value. How far is
 what was learned from the best there is? On the cliff the four also learn with a steady tenth of random steps: SARSA,
 which counts them in, takes the safe path; Q-learning, which does not, walks along the edge, and falls.
 Sutton & Barto 2018, "Reinforcement Learning: An Introduction", chapters 4 to 6; van Hasselt 2010 (double Q-learning).

@@ -1,4 +1,4 @@
-"""Tune a small network on handwritten digits in four ways: grid, random, Bayesian and genetic search, on one budget.
+"""Search hyper-parameters of a small network in four ways, grid, random, Bayesian and genetic, on one budget.
 
 Each way tries as many settings of learning rate, momentum and batch size, and is judged by the least error on images
 held out. In a repetition all ways train from the same first weights on the same images in the same order: only where

@@ -67,6 +67,8 @@ README_SPEED = (
         ("image, small CNN, lime with a batched", "image, LeNet-5, lime with a batched"),
     ),
     ("explaining a row of a table", "explain_speed", ("table",)),
+    ("a sweep of 24 trials on two workers: wall time", "sweeps", ("a sweep",)),
+    ("LeNet-5 on two processes, global batch 512: images/s", "data_parallel", ("LeNet-5, global",)),
 )
 """Rows of the README: what, benchmark, and how the names of its figures begin."""
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
-NOT_SPEED = {"learning"}
+NOT_SPEED = {"learning", "ray_overhead"}
+"""Files whose figures are no ratios."""
 
 
 @dataclass(frozen=True)
@@ -119,9 +120,24 @@ def agents(content: Mapping[str, Any]) -> Iterator[Row]:
     yield Row("deep Q-learning on CartPole: steps/s", dqn, figures["dqn steps/s"], 2.0, least=True)
 
 
+def sweeps(content: Mapping[str, Any]) -> Iterator[Row]:
+    """benchmarks/sweeps.py."""
+    what = f"a sweep of {content['trials']} trials on two workers: wall time"
+    yield Row(what, "one worker", content["ratio"], content["limit"], least=False)
+
+
+def data_parallel(content: Mapping[str, Any]) -> Iterator[Row]:
+    """benchmarks/data_parallel.py."""
+    what = f"LeNet-5, global batch {content['settings']['batch_size']}, two processes: images/s"
+    ratio = content["ratio_to_one_process"]["2 processes"]
+    yield Row(what, "one process, one thread", ratio, content["limit"], least=True)
+
+
 READERS: dict[str, Callable[[Mapping[str, Any]], Iterator[Row]]] = {
     "gan_throughput": gan,
     "tracking_overhead": tracking,
     "environments": environments,
     "agents_speed": agents,
+    "sweeps": sweeps,
+    "data_parallel": data_parallel,
 }

@@ -1,4 +1,4 @@
-"""The multilayer perceptron: any depth and width, for images, tables and anything that is a row of numbers."""
+"""The multilayer perceptron, any depth and width; without a hidden layer it is linear or logistic regression."""
 
 import itertools
 from collections.abc import Sequence

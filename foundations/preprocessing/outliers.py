@@ -85,7 +85,7 @@ class ZScoreOutliers(_Outliers):
 
 
 class InterquartileOutliers(_Outliers):
-    """Outliers by Tukey's fences: x < q1 - factor (q3 - q1) or x > q3 + factor (q3 - q1), for each column.
+    """Outliers by the interquartile range: x < q1 - factor (q3 - q1) or x > q3 + factor (q3 - q1), for each column.
 
     q1 and q3 are the quartiles (linear between neighbours): up to a quarter of wild values on a side move no fence.
     `action` as in `ZScoreOutliers`.

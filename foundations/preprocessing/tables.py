@@ -69,7 +69,7 @@ def numeric_steps(
     scaling: Scaling = "standard",
     imputation: Imputation = "median",
 ) -> Pipeline:
-    """Numbers: ratios appended, outliers treated, all scaled, missing values filled in.
+    """Numbers: ratios appended, outliers treated, scaled (min-max scaling, standardisation), missing values filled.
 
     Scaled first, columns count alike where the nearest rows are looked for; scalers pass missing values by. A value
     outside of the range seen in `fit` leaves [0, 1] or [-1, 1], and in "normal" stops at +-5.2.

@@ -1,4 +1,4 @@
-"""A network is a list of layers: forward runs them in order, backward in reverse; and the optimizer that moves it."""
+"""A list of layers: forward runs them in order, back-propagation in reverse; and the optimizer that moves them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -42,7 +42,7 @@ class SGD:
 
 
 class Network:
-    """Layers one after the other: y = f_L(... f_2(f_1(x))), and backward the chain rule from f_L to f_1.
+    """Layers one after the other: y = f_L(... f_2(f_1(x))); back-propagation is the chain rule from f_L to f_1.
 
     Names of weights are those of torch's `Sequential`: "0.weight" is the weight of the first layer.
     Raises: InputError for no layer, or one layer twice: its cache holds one pass.

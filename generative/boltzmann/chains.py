@@ -11,7 +11,7 @@ from generative.boltzmann.rbm import RBM
 
 
 class GibbsChains:
-    """`count` chains side by side: a sweep draws h ~ p(h | v), then v ~ p(v | h), each layer at once.
+    """Gibbs sampling, `count` chains side by side: a sweep draws h ~ p(h | v), then v ~ p(v | h), each layer at once.
 
     All memory is set aside here: a half sweep is one matrix product into it, a sigmoid in place, and noise that becomes
     the draw where it lies. `visible`, `hidden` and `hidden_probabilities` are overwritten by the next sweep.

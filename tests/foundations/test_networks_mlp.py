@@ -155,6 +155,7 @@ def test_the_same_seed_gives_the_same_mlp():
         ({"sizes": (4,)}, "sizes="),
         ({"sizes": (4, 0, 2)}, "sizes="),
         ({"sizes": (4, 2), "activation": "rleu"}, "did you mean 'relu'"),
+        ({"sizes": (4, 3, 2), "activation": "softmax"}, "activation="),
         ({"sizes": (4, 3, 2), "norm": "group"}, "norm="),
         ({"sizes": (4, 3, 2), "dropout": 1.0}, "p=1.0"),
         ({"sizes": (4, 3, 2), "residual": True}, "residual=True"),

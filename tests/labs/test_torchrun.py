@@ -17,8 +17,8 @@ from labs.kit.folder import all_runs
 from labs.kit.journal import read_points
 
 TOY = Path(__file__).parent / "toy_lab.py"
-LONG = ["--steps", "800", "--evaluation-pause", "0.5", "--seed", "5"]
-ALL = {"steps": 800, "seed": 5}
+LONG = ["--steps", "400", "--evaluation-pause", "1", "--seed", "5"]
+ALL = {"steps": 400, "seed": 5}
 ODD = '''"""A lab whose second process meets what the first does not."""
 from dataclasses import dataclass
 import labs.kit as kit
@@ -118,13 +118,20 @@ def ended(processes):
     return [process.exitcode for process in processes]
 
 
+def outcome(run):
+    known = {key: run.record[key] for key in ("digest", "values_seen", "summary", "step", "ended")}
+    return {**known, "theta": checkpoint.load(run.path / "checkpoint-training.pt")["learner"]["theta"].tolist()}
+
+
+whole = {}
+"""What comes of the long run where nobody stops it, once it is known."""
+
+
 def assert_equals_the_whole(run, run_toy):
-    assert run_toy(**ALL) == 0
-    whole = all_runs()[0]
-    for key in ("digest", "values_seen", "summary", "step", "ended"):
-        assert run.record[key] == whole.record[key], key
-    one, other = (checkpoint.load(each.path / "checkpoint-training.pt")["learner"] for each in (run, whole))
-    assert one["theta"].equal(other["theta"])
+    if not whole:
+        assert run_toy(**ALL) == 0
+        whole.update(outcome(all_runs()[0]))
+    assert outcome(run) == whole
 
 
 def test_two_processes_are_one_run_that_one_of_them_writes(begin, run_toy, place, store):
@@ -170,14 +177,13 @@ def test_two_processes_go_on_with_a_run_of_one(start, begin, wait_until, run_toy
     assert_equals_the_whole(run, run_toy)
 
 
-@pytest.mark.parametrize("rank", [0, 1])
-def test_a_lost_process_ends_the_others_and_a_new_start_goes_on_with_the_run(rank, under_way, begin, run_toy):
+def test_a_lost_process_ends_the_other_and_a_new_start_goes_on_with_the_run(under_way, begin, run_toy):
     both = under_way(*LONG)
-    both[rank].kill()
-    assert ended(both)[1 - rank] == LOST_STATUS
+    both[0].kill()
+    assert ended(both)[1] == LOST_STATUS
     (run,) = all_runs()
     reached = checkpoint.load(run.path / "checkpoint-training.pt")["step"]
-    assert 0 < reached < 800
+    assert 0 < reached < 400
     assert ended(begin(*LONG, restart=1)) == [0, 0]
     assert [each.path for each in all_runs()] == [run.path]
     assert run.record["resumed"] == 1

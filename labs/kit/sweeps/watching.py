@@ -89,11 +89,12 @@ class Watching:
         if self.config.pruner != "none" and not any(t.intermediate_values for t in self.study.get_trials()):
             self.run.note(f"nothing was pruned: no run logs {self.config.metric} before its end")
         file = (self.run.folder.path / "files" / "best.yaml").relative_to(home().parent)
+        program = f"python {lab.target}" if lab.target.endswith(".py") else lab.program
         settings = ", ".join(f"{name} {results.shown(value)}" for name, value in row.settings.items())
         self.run.note(
             f"best of {counts['finished']} finished trials: number {row.number} with {settings}: {self.name} "
             f"{row.value:.5g}. The best of many flatters: other seeds tell what it is worth: "
-            f"{lab.program} --config {file} --seeds 1-5"
+            f"{program} --config {file} --seeds 1-5"
         )
 
     def _begin(self) -> None:
