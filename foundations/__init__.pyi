@@ -3,6 +3,7 @@ from . import attention as attention
 from . import augmentation as augmentation
 from . import decoding as decoding
 from . import derivatives as derivatives
+from . import distributed as distributed
 from . import initializers as initializers
 from . import kernels as kernels
 from . import language as language

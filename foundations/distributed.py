@@ -178,14 +178,16 @@ class _Gather(torch.autograd.Function):
 # Averages ------------------------------------------------------------------------------------------------------------
 
 
-@torch.no_grad()
 def average_gradients(parameters: Iterable[Tensor], metrics: Mapping[str, float | Tensor]) -> dict[str, float | Tensor]:
     """Leave in `parameters` the gradients' mean over the processes; give the mean of the metrics that are tensors.
 
     One message carries them all. All processes then hold the same numbers, to the bit.
     """
-    if _here.world.size == 1:
-        return dict(metrics)
+    return dict(metrics) if _here.world.size == 1 else _averaged(parameters, metrics)
+
+
+@torch.no_grad()
+def _averaged(parameters: Iterable[Tensor], metrics: Mapping[str, float | Tensor]) -> dict[str, float | Tensor]:
     gradients = [each.grad for each in parameters if each.grad is not None]
     measured = {name: value for name, value in metrics.items() if isinstance(value, Tensor)}
     scalars = [value.reshape(1).to(gradients[0]) for value in measured.values()]

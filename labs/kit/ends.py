@@ -34,6 +34,9 @@ class Interrupted(BaseException):
         self.name = "Ctrl-C" if signal_number == signal.SIGINT else signal.Signals(signal_number).name
         self.status = 128 + signal_number
 
+    def __str__(self) -> str:
+        return f"stopped by {self.name}"
+
 
 class Diverged(Exception):
     """A metric or a weight became NaN or infinite."""

@@ -20,6 +20,8 @@ from labs.kit.ends import MachineError
 HEARTBEAT_SECONDS = 5.0
 LOOKING_SECONDS = 1.0
 """Whoever asks whether a run lives holds its lock for a moment: less than this."""
+ASKING_SECONDS = 0.2
+"""So long two who ask at the same moment wait for each other."""
 SILENT_SECONDS = 60.0
 """A run on another host is given up after this long without a heartbeat."""
 
@@ -94,7 +96,7 @@ class RunFolder:
         if self.record.get("host") != socket.gethostname():
             return self.silence() < SILENT_SECONDS
         try:
-            with FileLock(self.path / "lock", timeout=0):
+            with FileLock(self.path / "lock", timeout=ASKING_SECONDS, poll_interval=ASKING_SECONDS / 20):
                 return False
         except Timeout:
             return True

@@ -15,7 +15,7 @@ from labs.kit.ranks import starter
 if TYPE_CHECKING:
     import torch
 
-FIGURES_DEPEND_ON = ("torch", "threads", "device")
+FIGURES_DEPEND_ON = ("torch", "threads", "processes", "device")
 
 
 def surroundings(lab: Lab, device: "torch.device") -> dict[str, dict[str, str]]:
@@ -47,7 +47,8 @@ def _command(lab: Lab, config: Config, arguments: Sequence[str], origin: Origin)
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What figures depend on and is not as it was in an earlier record."""
     old, new = before["environment"], now["environment"]
-    changed = [key for key in FIGURES_DEPEND_ON if old.get(key) != new.get(key)]
+    both = [key for key in FIGURES_DEPEND_ON if key in old and key in new]  # an old record may lack what is new
+    changed = [key for key in both if old[key] != new[key]]
     same_code = before["git"].get("git_commit") == now["git"].get("git_commit")
     return changed if same_code else [*changed, "git commit"]
 

@@ -151,13 +151,17 @@ def _work(config: Config, points: int, trials: int, watching: "Watching", run: "
             address=config.ray_address,
             cpus=config.cpus,
             gpus=config.gpus,
-            finished=lambda count: watching.note(),
+            finished=lambda count: _look(watching),
         )
         watching.note()
         return
     work = Work(objective, store, config.sampler, config.pruner, config.seed, points)
     pool = Pool(work, config.workers, folder / "workers", watching.look)
     pool.run(run.interrupts, watching.ended)
+
+
+def _look(watching: "Watching") -> None:
+    watching.look({})
 
 
 if __name__ == "__main__":
