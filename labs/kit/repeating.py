@@ -14,6 +14,7 @@ from foundations.errors import InputError, require
 from labs.kit.config import Config as Settings
 from labs.kit.config import check, to_record
 from labs.kit.lab import Lab, load
+from labs.kit.report import number
 
 if TYPE_CHECKING:
     from labs.kit.folder import RunFolder
@@ -92,8 +93,8 @@ def _tell(summaries: Mapping[int, Mapping[str, float]], run: "Run") -> None:
     for name in names:
         values = [summary[name] for summary in summaries.values() if name in summary]
         spread = statistics.stdev(values) if len(values) > 1 else 0.0
-        each = {f"seed {seed}": short(summary.get(name)) for seed, summary in summaries.items()}
-        rows.append({"figure": name, "mean": short(statistics.mean(values)), "deviation": short(spread), **each})
+        each = {f"seed {seed}": number(summary.get(name)) for seed, summary in summaries.items()}
+        rows.append({"figure": name, "mean": number(statistics.mean(values)), "deviation": number(spread), **each})
         run.summary({name: statistics.mean(values)} | ({f"deviation/{name}": spread} if spread else {}))
     if rows:
         run.table("seeds", rows)
@@ -112,8 +113,3 @@ def _draw(children: Sequence["RunFolder"], run: "Run") -> None:
         worth_drawing(runs, list(runs[0].record["summary"])), every, figures.looks(every)
     ):
         run.figure(f"learning_{metric.replace('/', '_')}", figure)
-
-
-def short(value: float | None) -> str:
-    """A figure as a table shows it."""
-    return "" if value is None else f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"

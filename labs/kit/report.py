@@ -24,7 +24,7 @@ def page(folder: Path) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("labs.kit"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"words": _words, "number": _number, "setting": _setting}
+    environment.filters |= {"words": _words, "number": number, "setting": _setting}
     record, points = RunFolder(folder).record, read_points(folder / "journal.jsonl")
     return environment.get_template("report.html").render(
         record=record,
@@ -43,12 +43,12 @@ def page(folder: Path) -> str:
 
 def _tiles(record: dict[str, Any], points: Iterable[Point]) -> list[tuple[str, str]]:
     """The figures that a reader wants first: (value, what it is)."""
-    tiles = [(_number(value), _words(name)) for name, value in record["summary"].items()]
+    tiles = [(number(value), _words(name)) for name, value in record["summary"].items()]
     if record.get("step"):
-        tiles.append((_number(record["step"]), "steps"))
+        tiles.append((number(record["step"]), "steps"))
     tiles.append((_duration(record.get("seconds") or 0.0), "of training"))
     if rates := sorted(point.value for point in points if point.name.startswith("speed/")):
-        tiles.append((_number(float(f"{rates[len(rates) // 2]:.3g}")), "examples a second"))
+        tiles.append((number(float(f"{rates[len(rates) // 2]:.3g}")), "examples a second"))
     return tiles
 
 
@@ -111,7 +111,7 @@ def _duration(seconds: float) -> str:
     return f"{minutes}:{rest:02} min" if minutes else f"{seconds:.1f} s"
 
 
-def _number(value: object) -> str:
+def number(value: object) -> str:
     """A value as a reader wants it: four digits that count, thousands apart."""
     if value is None:
         return "–"

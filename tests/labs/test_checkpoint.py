@@ -89,6 +89,7 @@ def test_a_nan_is_refused_by_its_name_and_the_old_checkpoint_stays(path, kind):
 
 def test_infinity_is_no_reason_to_refuse(path):
     checkpoint.save(path, {"mask": torch.tensor([float("-inf")])})
+    assert checkpoint.load(path)["mask"].tolist() == [float("-inf")]
 
 
 def test_code_in_a_checkpoint_is_not_run(path):

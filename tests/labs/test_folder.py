@@ -68,6 +68,7 @@ def test_someone_who_looks_whether_it_lives_does_not_hinder_its_opening(make):
     threading.Thread(target=look).start()
     looks.wait()
     folder.open()
+    assert folder.alive()
     folder.close()
 
 

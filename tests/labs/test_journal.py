@@ -75,5 +75,7 @@ def test_a_disk_that_fills_up_leaves_no_half_points(path, monkeypatch):
 
 def test_closing_twice_does_no_harm(path):
     journal = Journal(path)
+    journal.append(POINTS)
     journal.close()
     journal.close()
+    assert read_points(path) == POINTS

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from labs.kit.comparing import gathering, groups
 from labs.kit.comparing.groups import Group
 from labs.kit.config import Config as Settings
-from labs.kit.repeating import short
+from labs.kit.report import number
 
 if TYPE_CHECKING:
     from labs.kit.comparing.figures import Looks
@@ -130,10 +130,10 @@ def _row(standing: "Standing", found: "Comparison") -> dict[str, object]:
         "group": standing.label,
         "runs": len(standing.scores),
         "seeds": len(standing.group.seeds),
-        "mean": short(standing.mean),
-        "deviation": "–" if standing.deviation is None else short(standing.deviation),
-        "interquartile mean": short(standing.middle),
-        "95 % interval of it": f"{short(low)} to {short(high)}" if several else "–",
+        "mean": number(standing.mean),
+        "deviation": number(standing.deviation),
+        "interquartile mean": number(standing.middle),
+        "95 % interval of it": f"{number(low)} to {number(high)}" if several else "–",
     }
     if len(found.standings) == 1:
         return cells
@@ -158,7 +158,7 @@ def _run_row(group: Group, run: "Finished", config: Config) -> dict[str, object]
     """Which run is in which group, and its figures."""
     from labs.kit.comparing.metrics import final
 
-    figures = {metric: short(value) for metric in config.metric if (value := final(run, metric)) is not None}
+    figures = {metric: number(value) for metric in config.metric if (value := final(run, metric)) is not None}
     return {"group": group.label, "run": run.id[:8], "name": run.record["name"], "seed": str(run.seed), **figures}
 
 

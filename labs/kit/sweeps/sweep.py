@@ -157,7 +157,7 @@ def _work(config: Config, points: int, trials: int, watching: "Watching", run: "
         return
     work = Work(objective, store, config.sampler, config.pruner, config.seed, points)
     pool = Pool(work, config.workers, folder / "workers", watching.look)
-    pool.run(run.interrupts, watching.ended)
+    pool.run(run.interrupts, watching.left)
 
 
 def _look(watching: "Watching") -> None:

@@ -59,9 +59,9 @@ class Watching:
         self._tell(results.rows(self.study, self.space))
         self._require_hope()
 
-    def ended(self) -> bool:
-        """Whether every trial has ended for good."""
-        return all(row.ended in results.FOR_GOOD for row in self._rows)
+    def left(self) -> int:
+        """How many trials have not ended for good."""
+        return sum(row.ended not in results.FOR_GOOD for row in self._rows)
 
     def show(self) -> None:
         """The figures and the table of what has ended."""

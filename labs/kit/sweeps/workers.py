@@ -60,13 +60,13 @@ class Pool:
         self._alive: dict[int, BaseProcess] = {}
         self._started, self._deaths = 0, 0
 
-    def run(self, interrupts: Interrupts, ended: Callable[[], bool]) -> None:
-        """Work until `ended` says that every trial has ended; or, after a signal, until all workers did their step.
+    def run(self, interrupts: Interrupts, left: Callable[[], int]) -> None:
+        """Work until no trial is `left` that has not ended; or, after a signal, until all workers did their step.
 
         Raises: Interrupted after a second signal, at once; MachineError where workers die as soon as they begin.
         """
         self._logs.mkdir(parents=True, exist_ok=True)
-        told = False
+        told, before = False, left()
         try:
             with interrupts.deferred():
                 while True:
@@ -76,9 +76,12 @@ class Pool:
                         told = True
                         if not self._alive:
                             break
-                    elif ended():
+                    elif not (now := left()):
                         break
                     else:
+                        if now < before:  # a trial has ended: workers do live
+                            self._deaths = 0
+                        before = now
                         self._fill(waiting)
                     wait([process.sentinel for process in self._alive.values()] or [], timeout=LOOK_SECONDS)
         finally:
@@ -109,10 +112,6 @@ class Pool:
                 last = lines[-1][:200] if lines else f"exit status {process.exitcode}"
                 raise MachineError(f"one worker of the sweep after another died; the last said: {last} (see {log})")
         return {pid: process.exitcode or 0 for pid, process in gone.items()}
-
-    def alright(self) -> None:
-        """A trial has ended: workers do live."""
-        self._deaths = 0
 
     def _tell_all(self, number: int) -> None:
         for process in self._alive.values():
