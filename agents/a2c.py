@@ -8,9 +8,9 @@ from gymnasium.vector import VectorEnv
 from torch import Tensor
 
 from agents.networks import Memory
-from agents.policy_gradient import PolicyGradient, require_settings
+from agents.policy_gradient import PolicyGradient
 from agents.rollouts import Rollout, batch_of, collect, explained_variance
-from foundations.clipping import clip_gradient_norm
+from agents.settings import require_settings
 from foundations.errors import require
 from foundations.learner import Metrics
 from foundations.optimizers import RMSProp
@@ -60,8 +60,8 @@ class A2C(PolicyGradient):
         played = rollout_steps * environments.num_envs
         require(rollout_steps >= 2, "rollout_steps", rollout_steps, "at least 2: one of them may only reset")
         require(total_steps >= played, "total_steps", total_steps, f"at least {played}, the steps of one rollout")
-        weights = {"entropy_weight": entropy_weight, "value_weight": value_weight, "max_norm": max_norm}
-        require_settings(learning_rate, {"gamma": gamma, "lam": lam}, weights)
+        weights = {"entropy_weight": entropy_weight, "value_weight": value_weight}
+        require_settings(learning_rate, max_norm, {"gamma": gamma, "lam": lam}, weights)
         super().__init__(
             environments,
             _rmsprop,
@@ -96,21 +96,9 @@ class A2C(PolicyGradient):
         """One step of the gradient on one rollout."""
         seen, advantages, returns = self._advantages(rollout, self.lam)
         batch = batch_of(rollout, seen, advantages, returns)
-        features = batch.features(self.network)
-        policy, values = self.network.policy(features), self.network.value(features)
-        policy_loss = -(policy.log_prob(batch.actions) * batch.advantages).mean()
-        value_loss = (values - batch.returns).square().mean()
-        entropy = policy.entropy().mean()
-        self.optimizer.zero_grad()
-        (policy_loss + self.value_weight * value_loss - self.entropy_weight * entropy).backward()
-        clip_gradient_norm(self.parameters, self.max_norm)
-        self.optimizer.step()
-        return {
-            "loss/policy": policy_loss.detach(),
-            "loss/value": value_loss.detach(),
-            "policy/entropy": entropy.detach(),
-            "value/explained_variance": explained_variance(seen.values[rollout.valid], returns[rollout.valid]),
-        }
+        losses = self._descend(batch, self.value_weight, self.entropy_weight, self.max_norm)
+        explained = explained_variance(seen.values[rollout.valid], returns[rollout.valid])
+        return {**losses, "value/explained_variance": explained}
 
 
 def _rmsprop(parameters: list[Tensor], learning_rate: float) -> RMSProp:

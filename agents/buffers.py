@@ -84,7 +84,7 @@ class Replay:
         if self.n_step > 1:
             self._add_window(step)
             return
-        kept = slice(None) if step.valid.all() else step.valid
+        kept = slice(None) if np.count_nonzero(step.valid) == len(step.valid) else step.valid
         discounts = np.where(step.terminated[kept], 0.0, self.gamma)
         self._write(
             step.observations[kept], step.actions[kept], step.rewards[kept], step.next_observations[kept], discounts
@@ -264,6 +264,19 @@ class SumTree:
             nodes = 2 * nodes + right
         found: NDArray[np.int64] = nodes - self._leaves
         return found
+
+
+def without_repeats(indices: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Which of `indices` (n), each in [0, size), have every number once, and where each of all is among these.
+
+    So that indices[kept][places] are the indices again. As `np.unique`, which sorts, but in one pass and unsorted.
+    Shapes: (n) -> kept (m <= n), places (n).
+    """
+    order, scratch = np.arange(len(indices)), np.empty(size, np.int64)
+    scratch[indices] = order
+    kept = np.flatnonzero(scratch[indices] == order)
+    scratch[indices[kept]] = order[: len(kept)]
+    return kept, scratch[indices]
 
 
 def _rows(count: int, space: gym.Space[Any], *more: int) -> Array:

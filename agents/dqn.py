@@ -11,11 +11,12 @@ from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agents.buffers import PrioritizedReplay, Replay
+from agents.buffers import PrioritizedReplay, Replay, Transitions, without_repeats
 from agents.fast_learning import differentiated
 from agents.interaction import Interaction
 from agents.networks import QNetwork
 from agents.playing import Player
+from agents.settings import require_settings, set_learning_rate
 from agents.spaces import Actions, Inputs, describe_actions, describe_observations
 from foundations.averaging import ExponentialMovingAverage
 from foundations.clipping import clip_gradient_norm
@@ -73,7 +74,7 @@ class EpsilonGreedy:
             return self._actions.to_environment(self._best(observations))
         explores = self.stream.random(len(observations)) < self.epsilon
         chosen = self.stream.integers(self._actions.outputs, size=len(observations))
-        if not explores.all():
+        if np.count_nonzero(explores) < len(explores):
             chosen = np.where(explores, chosen, self._best(observations))
         return self._actions.to_environment(chosen)
 
@@ -83,7 +84,7 @@ class EpsilonGreedy:
 
 
 class DQN:
-    """Plays epsilon-greedily into a replay, and learns from it every `train_every` environment steps.
+    """Plays epsilon-greedily, stores what it saw in a replay, and learns from that every `train_every` steps.
 
         L = mean Huber(Q(s, a) - y),  y = R + gamma^k max_a' Q'(s', a'),  0 instead of gamma^k after a termination
 
@@ -91,14 +92,15 @@ class DQN:
     `final_epsilon` over the first `exploration_share` of `total_steps`; both count environment steps, however many
     environments there are. Before `learning_starts` of them nothing is learned.
 
+    - `capacity`: transitions that the replay holds; `max_norm`: the gradient is clipped to this norm.
     - `double`: Q chooses a' and Q' judges it; see `next_values`.
     - `duelling`: the network adds the state's value and the actions' advantages; see `QNetwork`.
     - `n_step`: R sums n rewards. Good news travels faster, with the exploring actions' noise; see `Replay`.
     - `prioritized`: surprising steps are drawn more often; see `PrioritizedReplay`.
     - `anneal`: Adam's learning rate falls in a straight line to 0 at the end, so that the values come to rest.
-    - `average_decay` above 0: players use the running average of the weights, which swings less than the last ones.
+    - `average_decay` above 0: players use the running average of the weights, which varies less than the weights.
 
-    Yields, once in `train_every` steps: `environment_steps`, `episode/return` and `episode/length` where episodes
+    Yields, every `train_every` steps: `environment_steps`, `episode/return` and `episode/length` where episodes
     ended, `exploration/epsilon`, and, of the last batch, `loss/td` and `value/mean`.
     Raises: InputError for actions that are not discrete, and for impossible settings.
     Source: Mnih et al. 2015, Nature 518; in this combination Hessel et al. 2017, arXiv:1710.02298.
@@ -135,11 +137,8 @@ class DQN:
         for name, count in {**counts, "target_every": target_every}.items():
             require(count >= 1, name, count, "at least 1")
         require(1 <= batch_size <= capacity, "batch_size", batch_size, f"between 1 and capacity={capacity}")
-        require(learning_starts >= 0, "learning_starts", learning_starts, "at least 0")
-        require(0 < learning_rate < math.inf, "learning_rate", learning_rate, "a finite number above 0")
-        require(max_norm > 0, "max_norm", max_norm, "above 0")
-        for name, share in (("exploration_share", exploration_share), ("final_epsilon", final_epsilon)):
-            require(0 <= share <= 1, name, share, "between 0 and 1")
+        shares = {"exploration_share": exploration_share, "final_epsilon": final_epsilon}
+        require_settings(learning_rate, max_norm, shares, {"learning_starts": learning_starts})
         self.inputs = describe_observations(environments.single_observation_space)
         self.actions = describe_actions(environments.single_action_space, ("discrete",))
         self._first_action = int(getattr(environments.single_action_space, "start", 0))
@@ -153,7 +152,7 @@ class DQN:
         ).to(device)
         self.target = copy.deepcopy(self.network).requires_grad_(False)
         self.average = ExponentialMovingAverage(self.network, average_decay) if average_decay else None
-        self._gradients = differentiated(self.network)
+        self._gradients, self._judge = differentiated(self.network), differentiated(self.target)
         self.parameters: list[Tensor] = list(self.network.parameters())
         self.optimizer = Adam(self.parameters, learning_rate, fused=True)
         spaces = environments.single_observation_space, environments.single_action_space
@@ -192,7 +191,10 @@ class DQN:
             }
 
     def _play(self, until: int) -> None:
-        """Fill the replay; then, if it is time, copy the network to the target, which nothing looked at meanwhile."""
+        """Fill the replay; then, if `target_every` steps were taken, copy the network to the target.
+
+        Nothing reads the target while the agent plays, so that one copy at the end does for all that fell due.
+        """
         interaction, player = self.interaction, self._player
         while interaction.environment_steps < until:
             player.epsilon = self._epsilon(interaction.environment_steps)
@@ -208,9 +210,7 @@ class DQN:
         The target network stands still meanwhile: all targets are computed at once. With `double` or `prioritized` they
         depend on what was learned from the batch before, so that each is drawn on its own.
         """
-        left = 1 - self.update / self.updates if self.anneal else 1.0
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate * left
+        set_learning_rate(self.optimizer, self.learning_rate, self.update / self.updates if self.anneal else 0.0)
         size = self.batch_size
         one_by_one = self.double or self._prioritized is not None
         together = 1 if one_by_one else max(1, AT_ONCE // (size * self.inputs.features))
@@ -230,18 +230,22 @@ class DQN:
         else:
             beta = FIRST_BETA + (1 - FIRST_BETA) * min(self.environment_steps / self.total_steps, 1.0)
             drawn = self._prioritized.sample(self.batch_size, self._stream, batches=batches, beta=beta)
-        following = self._to_network(drawn.next_observations).split(LARGE_BATCH)
-        with torch.no_grad():
-            judged = torch.cat([self.target(part) for part in following])
-            online = torch.cat([self.network(part) for part in following]) if self.double else None
         returns, discounts, weights = map(self._tensor, (drawn.returns, drawn.discounts, drawn.weights))
         return Batch(
             self._to_network(drawn.observations),
             self._tensor(drawn.actions.astype(np.int64) - self._first_action).unsqueeze(1),
-            td_targets(returns, discounts, next_values(judged, online)).unsqueeze(1),
+            td_targets(returns, discounts, self._following(drawn)).unsqueeze(1),
             None if self._prioritized is None else weights.unsqueeze(1),
             drawn.indices,
         )
+
+    def _following(self, drawn: Transitions) -> Tensor:
+        """What the next states are worth, (batch); a transition that was drawn several times is judged once."""
+        kept, places = without_repeats(drawn.indices, len(self.replay))
+        following = self._to_network(drawn.next_observations[kept]).split(LARGE_BATCH)
+        judged = torch.cat([self._judge.values(part) for part in following])
+        online = torch.cat([self._gradients.values(part) for part in following]) if self.double else None
+        return next_values(judged, online)[self._tensor(places)]
 
     def _descend(
         self, observations: Tensor, actions: Tensor, targets: Tensor, weights: Tensor | None

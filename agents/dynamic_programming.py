@@ -110,6 +110,22 @@ def greedy(action_values: Floats) -> Integers:
     return found
 
 
+def likeliest_path(model: Model, policy: NDArray[np.int64]) -> Integers:
+    """The states that `policy` goes through from the likeliest start, each step to its likeliest outcome.
+
+    The path stops at an end, whose next state is its last, and before a state where it has been already.
+    Shapes: policy (states), an action each -> (steps + 1).
+    """
+    state, path, ended = int(model.start.argmax()), list[int](), False
+    while not ended and state not in path:
+        path.append(state)
+        action = int(policy[state])
+        outcome = int(model.probabilities[state, action].argmax())
+        ended = bool(model.terminated[state, action, outcome])
+        state = int(model.next_states[state, action, outcome])
+    return np.array([*path, state] if ended else path, np.int64)
+
+
 def evaluate_policy(model: Model, policy: NDArray[Any], gamma: float, *, horizon: int | None = None) -> Floats:
     """V(s): the expected return of `policy` from each state, by solving V = r + gamma P V.
 
@@ -136,11 +152,12 @@ def evaluate_policy(model: Model, policy: NDArray[Any], gamma: float, *, horizon
 def value_iteration(model: Model, gamma: float, *, tolerance: float = 1e-10, limit: int = 100_000) -> Solution:
     """The optimum by sweeps of V(s) <- max over a of Q(s, a), until no value moves by more than `tolerance`.
 
-    Raises: InputError for gamma outside [0, 1], and where `limit` sweeps do not do (with gamma = 1, values may grow
-    for ever).
+    Raises: InputError for gamma outside [0, 1], a limit below 1, and where `limit` sweeps do not do (with gamma = 1,
+    values may grow for ever).
     Source: Bellman 1957, "Dynamic Programming"; Sutton & Barto 2018, section 4.4.
     """
     require(0 <= gamma <= 1, "gamma", gamma, "between 0 and 1")
+    require(limit >= 1, "limit", limit, "at least 1 sweep")
     values = np.zeros(model.states)
     for sweep in range(1, limit + 1):
         better = action_values(model, values, gamma).max(-1)
@@ -153,10 +170,11 @@ def value_iteration(model: Model, gamma: float, *, tolerance: float = 1e-10, lim
 
 
 def policy_iteration(model: Model, gamma: float) -> Solution:
-    """The optimum by turns: the exact value of a policy, then the policy that is greedy to it, until it stays.
+    """The optimum by turns: the exact value of a policy, then the policy that is greedy for it, until it stays.
 
-    It starts from the policy that takes every action alike, which ends its episodes wherever any policy does; an
-    action is given up for a better one only.
+    It starts from the policy that takes every action with the same probability, which ends its episodes wherever any
+    policy does; an action is given up for a better one only.
+    Raises: InputError for gamma outside [0, 1], and with gamma = 1 where a policy may never end an episode.
     Source: Howard 1960, "Dynamic Programming and Markov Processes"; Sutton & Barto 2018, section 4.3.
     """
     policy = greedy(action_values(model, evaluate_policy(model, _uniform(model), gamma), gamma))

@@ -1,7 +1,7 @@
-"""Acting in NumPy, on the very weights that torch trains: for a handful of observations torch's calls cost thrice that.
+"""Acting in NumPy, on the very weights that torch trains: for a few observations torch takes three times as long.
 
-A few rows through a small network are a few microseconds of arithmetic; what is around it decides. The views of the
-weights are made once: an optimizer changes weights in place, so they are always those of now.
+A few rows through a small network are a few microseconds of arithmetic; the calls around it take longer. The views of
+the weights are made once: an optimizer changes weights in place, so the views always show the present ones.
 """
 
 from collections.abc import Callable

@@ -20,9 +20,10 @@ Frames = NDArray[np.uint8]
 def film(
     agent_or_player: Agent | Player, environment: str, *, seed: int, steps: int, every: int = 1, **settings: Any
 ) -> Frames:
-    """What is seen while the agent plays greedily for `steps` steps, one episode after the other; every `every`-th.
+    """What is seen while the agent plays greedily for `steps` steps, one episode after the other.
 
-    Starts and ends of episodes are always among the frames. `settings` go to the environment's constructor.
+    A frame is taken every `every` steps, and always where an episode starts or ends. `settings` go to the
+    environment's constructor.
     Shapes: (frames, height, width, 3), bytes.
     Raises: InputError for an unknown environment, one that draws no pictures, and counts below 1.
     """
@@ -55,6 +56,17 @@ def _frames(player: Player, stage: Env[Any, Any], seed: int, steps: int, every: 
 
 def _frame(stage: Env[Any, Any]) -> Frames:
     return np.array(stage.render(), np.uint8)
+
+
+def halved(frames: Frames) -> Frames:
+    """Frames of half the height and width, each pixel the mean of four, so that thin lines stay.
+
+    Shapes: (frames, height, width, 3) -> (frames, height // 2, width // 2, 3), bytes.
+    """
+    count, height, width, colours = frames.shape
+    even = frames[:, : height // 2 * 2, : width // 2 * 2]
+    small: Frames = even.reshape(count, height // 2, 2, width // 2, 2, colours).mean(axis=(2, 4)).astype(np.uint8)
+    return small
 
 
 def save_film(frames: Frames, file: Path, *, frames_per_second: float = 30.0) -> None:

@@ -21,7 +21,6 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 from torch import Tensor
 
-from agents.environments import make_environments as make_environments
 from foundations.errors import InputError, require
 
 Array = NDArray[Any]

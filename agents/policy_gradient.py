@@ -14,22 +14,15 @@ from agents.advantages import generalized_advantages
 from agents.interaction import Interaction
 from agents.networks import ActorCritic, Memory
 from agents.normalization import Normalizer, RewardScaler
-from agents.rollouts import Rollout, Seen, look
+from agents.rollouts import Batch, Rollout, Seen, look
+from agents.settings import set_learning_rate
 from agents.spaces import describe_actions, describe_observations
-from foundations.errors import require
+from foundations.clipping import clip_gradient_norm
+from foundations.learner import Metrics
 from foundations.optimizers import Adam
 from foundations.streams import Streams
 
 Floats = NDArray[np.float32]
-
-
-def require_settings(learning_rate: float, shares: Mapping[str, float], weights: Mapping[str, float]) -> None:
-    """Raises: InputError for a rate that is not above 0, a share outside [0, 1], a weight below 0."""
-    require(0 < learning_rate < float("inf"), "learning_rate", learning_rate, "a finite number above 0")
-    for name, share in shares.items():
-        require(0 <= share <= 1, name, share, "between 0 and 1")
-    for name, weight in weights.items():
-        require(weight >= 0, name, weight, "at least 0")
 
 
 def fused_adam(parameters: list[Tensor], learning_rate: float) -> Adam:
@@ -104,11 +97,8 @@ class PolicyGradient:
         return {name: part for name, part in parts.items() if part is not None}
 
     def _begin_update(self, done: float) -> float:
-        """Set the learning rate where the share `done` of the run is over; gives the factor that it was set by."""
-        left = 1 - done if self.anneal else 1.0
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate * left
-        return left
+        """Set the learning rate where the share `done` of the run is over; returns the factor that it was set by."""
+        return set_learning_rate(self.optimizer, self.learning_rate, done if self.anneal else 0.0)
 
     def _advantages(self, rollout: Rollout, lam: float) -> tuple[Seen, Floats, Floats]:
         """What the network saw in a rollout; generalized advantages A and returns G = A + V, (steps, environments)."""
@@ -118,6 +108,20 @@ class PolicyGradient:
         ends = rollout.terminated, rollout.ended
         advantages = generalized_advantages(rewards, seen.values, seen.next_values, *ends, self.gamma, lam)
         return seen, advantages, advantages + seen.values
+
+    def _descend(self, batch: Batch, value_weight: float, entropy_weight: float, max_norm: float) -> Metrics:
+        """One step against the gradient of -mean log pi(a | s) A + value_weight mean (V - G)^2 - entropy_weight H."""
+        features = batch.features(self.network)
+        policy, values = self.network.policy(features), self.network.value(features)
+        policy_loss = -(policy.log_prob(batch.actions) * batch.advantages).mean()
+        value_loss = (values - batch.returns).square().mean()
+        entropy = policy.entropy().mean()
+        self.optimizer.zero_grad()
+        (policy_loss + value_weight * value_loss - entropy_weight * entropy).backward()
+        clip_gradient_norm(self.parameters, max_norm)
+        self.optimizer.step()
+        losses = {"loss/policy": policy_loss, "loss/value": value_loss, "policy/entropy": entropy}
+        return {name: each.detach() for name, each in losses.items()}
 
     def _end_update(self, rollout: Rollout) -> None:
         """Count, and let the normalizer see the rollout: not before, as what played it must be what learned from it."""

@@ -8,8 +8,9 @@ from gymnasium.vector import VectorEnv
 from torch import Tensor
 
 from agents.networks import Memory
-from agents.policy_gradient import PolicyGradient, fused_adam, require_settings
+from agents.policy_gradient import PolicyGradient, fused_adam
 from agents.rollouts import Batch, Rollout, batch_of, collect, explained_variance, standardized
+from agents.settings import require_settings
 from foundations.clipping import clip_gradient_norm
 from foundations.errors import require
 from foundations.learner import Metrics
@@ -89,8 +90,8 @@ class PPO(PolicyGradient):
         require(1 <= batch_size <= played, "batch_size", batch_size, allowed)
         require(epochs >= 1, "epochs", epochs, "at least 1")
         require(clip > 0, "clip", clip, "above 0")
-        weights = {"entropy_weight": entropy_weight, "value_weight": value_weight, "max_norm": max_norm}
-        require_settings(learning_rate, {"gamma": gamma, "lam": lam}, weights)
+        weights = {"entropy_weight": entropy_weight, "value_weight": value_weight}
+        require_settings(learning_rate, max_norm, {"gamma": gamma, "lam": lam}, weights)
         super().__init__(
             environments,
             fused_adam,

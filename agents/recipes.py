@@ -1,4 +1,4 @@
-"""Settings at which each agent learns each environment of classic control, and what RL Baselines3 Zoo published of it.
+"""Settings at which each agent learns each environment of classic control, and the scores that the zoo published.
 
 The settings of Stable-Baselines3's agents are the zoo's; ours begin at the zoo's and differ where that learned better.
 Source: Raffin 2020, RL Baselines3 Zoo, github.com/DLR-RM/rl-baselines3-zoo (hyperparams, benchmark.md).
@@ -6,7 +6,14 @@ Source: Raffin 2020, RL Baselines3 Zoo, github.com/DLR-RM/rl-baselines3-zoo (hyp
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import agents
+
+if TYPE_CHECKING:
+    import torch
+
+    from foundations.streams import Streams
 
 IDS = {
     "acrobot": "Acrobot-v1",
@@ -53,7 +60,7 @@ PUBLISHED: dict[str, dict[str, Published]] = {
         "sac": Published(-157.0, 88.7, 20_000),
         "td3": Published(-151.9, 90.2, 20_000),
     },
-    "lunar_lander": {  # of version 2: version 3 mends the wind, which is off here
+    "lunar_lander": {  # of version 2: version 3 corrects the wind, which is off here
         "ppo": Published(242.1, 31.8, 1_000_000),
         "dqn": Published(154.4, 79.2, 100_000),
         "a2c": Published(155.8, 80.4, 200_000),
@@ -120,8 +127,8 @@ OWN: dict[str, dict[str, Recipe]] = {
     },
     "lunar_lander": {
         "ppo": _recipe(
-            600_000, 1_000_000, 16,
-            rollout_steps=1_024, batch_size=128, epochs=4, gamma=0.999, lam=0.98, learning_rate=5e-4,
+            600_000, 1_000_000, 16, **NORMALIZED,
+            rollout_steps=128, batch_size=256, epochs=4, gamma=0.999, lam=0.98, learning_rate=1e-3,
             entropy_weight=0.01,
         ),
         "dqn": _recipe(
@@ -205,7 +212,55 @@ ZOO: dict[str, dict[str, Recipe]] = {
     },
 }
 """Environment -> algorithm of Stable-Baselines3, at the zoo's settings."""
+
+CART_POLE: dict[str, Recipe] = {
+    "reinforce": _recipe(150_000, 400_000, 8, gamma=0.99, learning_rate=1e-2),
+    "a2c": _recipe(
+        200_000, 500_000, 16, rollout_steps=16, gamma=0.99, lam=0.95, learning_rate=2e-3, entropy_weight=0.01,
+        activation="relu",
+    ),
+    "ppo": _recipe(
+        100_000, 100_000, 8, rollout_steps=64, batch_size=128, epochs=8, gamma=0.99, lam=0.9, learning_rate=2.5e-3,
+        clip=0.2,
+    ),
+    "dqn": _recipe(
+        60_000, 100_000, 8, **STEADY, n_step=6, learning_rate=2e-3, train_every=64, gradient_steps=32,
+        target_every=128,
+    ),
+    "sb3-ppo": _recipe(
+        100_000, 100_000, 8, n_steps=32, batch_size=256, gae_lambda=0.8, gamma=0.98, n_epochs=20, ent_coef=0.0,
+        learning_rate=1e-3, clip_range=0.2, anneal=("learning_rate", "clip_range"),
+    ),
+    "sb3-dqn": _recipe(
+        50_000, 50_000, 1, learning_rate=2.3e-3, batch_size=64, buffer_size=100_000, learning_starts=1_000,
+        gamma=0.99, target_update_interval=10, train_freq=256, gradient_steps=128, exploration_fraction=0.16,
+        exploration_final_eps=0.04, policy_kwargs={"net_arch": [256, 256]},
+    ),
+    "sb3-a2c": _recipe(150_000, 500_000, 8, ent_coef=0.0),
+}
+"""Agent -> how it learns CartPole-v1, ours and Stable-Baselines3's."""
 # fmt: on
+
+
+def make_agent(
+    agent: str,
+    environment: str,
+    recipe: Recipe,
+    *,
+    total_steps: int,
+    streams: "Streams",
+    device: "torch.device | str" = "cpu",
+) -> Any:
+    """A fresh `agent` ("ppo", "sb3-ppo", ...) that learns Gymnasium's `environment` for `total_steps` steps.
+
+    Raises: InputError for settings that the agent refuses.
+    """
+    common = {"total_steps": total_steps, "streams": streams, "device": device, **recipe.settings}
+    if agent.startswith("sb3-"):
+        environments = agents.make_environments(environment, recipe.environments, autoreset="same_step")
+        return agents.StableBaselines(agent.removeprefix("sb3-"), environments, **common)
+    kind: Any = {"reinforce": agents.REINFORCE, "a2c": agents.A2C, "ppo": agents.PPO, "dqn": agents.DQN}[agent]
+    return kind(agents.make_environments(environment, recipe.environments), **common)
 
 
 def recipe_of(environment: str, agent: str) -> Recipe | None:

@@ -7,9 +7,9 @@ import torch
 from gymnasium.vector import VectorEnv
 
 from agents.advantages import discounted_returns
-from agents.policy_gradient import PolicyGradient, fused_adam, require_settings
+from agents.policy_gradient import PolicyGradient, fused_adam
 from agents.rollouts import Rollout, batch_of, collect_to_ends, explained_variance, look, standardized
-from foundations.clipping import clip_gradient_norm
+from agents.settings import require_settings
 from foundations.errors import require
 from foundations.learner import Metrics
 from foundations.streams import Streams
@@ -49,7 +49,7 @@ class REINFORCE(PolicyGradient):
         device: torch.device | str = "cpu",
     ) -> None:
         require(total_steps >= 1, "total_steps", total_steps, "at least 1")
-        require_settings(learning_rate, {"gamma": gamma}, {"entropy_weight": entropy_weight, "max_norm": max_norm})
+        require_settings(learning_rate, max_norm, {"gamma": gamma}, {"entropy_weight": entropy_weight})
         super().__init__(
             environments,
             fused_adam,
@@ -86,18 +86,5 @@ class REINFORCE(PolicyGradient):
         returns = discounted_returns(rollout.rewards, seen.next_values, *ends, self.gamma)
         advantages = returns - seen.values if self.baseline else returns
         batch = batch_of(rollout, seen, standardized(advantages, valid), returns)
-        features = batch.features(self.network)
-        policy, values = self.network.policy(features), self.network.value(features)
-        policy_loss = -(policy.log_prob(batch.actions) * batch.advantages).mean()
-        value_loss = (values - batch.returns).square().mean()
-        entropy = policy.entropy().mean()
-        self.optimizer.zero_grad()
-        (policy_loss + 0.5 * value_loss - self.entropy_weight * entropy).backward()
-        clip_gradient_norm(self.parameters, self.max_norm)
-        self.optimizer.step()
-        return {
-            "loss/policy": policy_loss.detach(),
-            "loss/value": value_loss.detach(),
-            "policy/entropy": entropy.detach(),
-            "value/explained_variance": explained_variance(seen.values[valid], returns[valid]),
-        }
+        losses = self._descend(batch, 0.5, self.entropy_weight, self.max_norm)
+        return {**losses, "value/explained_variance": explained_variance(seen.values[valid], returns[valid])}

@@ -26,10 +26,11 @@ from pairs import RESULTS, surroundings
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.utils import LinearSchedule
 
 import agents
+from agents.recipes import CART_POLE, make_agent
 from foundations import Streams
-from labs.cartpole import RECIPES, build
 
 ENVIRONMENT, SOLVED = "CartPole-v1", 475
 TURN = 2_048
@@ -110,22 +111,17 @@ def _turns(model: Any, total_steps: int) -> Iterator[int]:
 def both_ppo(seed: int) -> tuple[Learning, Learning]:
     """PPO at rl-zoo's settings; the defaults of ours are these."""
     own = agents.PPO(agents.make_environments(ENVIRONMENT, 8), total_steps=PPO_STEPS, streams=Streams(seed))
-    model = stable_baselines3.PPO(
-        "MlpPolicy",
-        make_vec_env(ENVIRONMENT, 8, seed=seed),
-        learning_rate=lambda left: 1e-3 * left,
-        clip_range=lambda left: 0.2 * left,
-        **RECIPES["sb3-ppo"].settings,
-        seed=seed,
-        device="cpu",
-    )
+    settings = dict(CART_POLE["sb3-ppo"].settings)
+    settings |= {name: LinearSchedule(settings[name], 0.0, 1.0) for name in settings.pop("anneal")}
+    environments = make_vec_env(ENVIRONMENT, 8, seed=seed)
+    model = stable_baselines3.PPO("MlpPolicy", environments, **settings, seed=seed, device="cpu")
     return ours(own), theirs(model, PPO_STEPS)
 
 
 def both_dqn(seed: int) -> tuple[Learning, Learning]:
     """DQN at rl-zoo's settings; the defaults of ours are these."""
     own = agents.DQN(agents.make_environments(ENVIRONMENT, 1), total_steps=DQN_STEPS, streams=Streams(seed))
-    settings, environments = dict(RECIPES["sb3-dqn"].settings), make_vec_env(ENVIRONMENT, 1, seed=seed)
+    settings, environments = dict(CART_POLE["sb3-dqn"].settings), make_vec_env(ENVIRONMENT, 1, seed=seed)
     model = stable_baselines3.DQN("MlpPolicy", environments, **settings, seed=seed, device="cpu")
     return ours(own), theirs(model, DQN_STEPS)
 
@@ -166,7 +162,8 @@ def quick_preset(seeds: int) -> dict[str, Any]:
     """The lab's PPO to its end: seconds to the first greedy mean of 475, and the last mean over 100 episodes."""
     runs = []
     for seed in range(seeds):
-        learner = build("ppo", RECIPES["ppo"].quick_steps, Streams(seed))
+        recipe = CART_POLE["ppo"]
+        learner = make_agent("ppo", ENVIRONMENT, recipe, total_steps=recipe.quick_steps, streams=Streams(seed))
         learning = ours(learner)
         while learner.update < learner.updates:
             learning.turn(TURN)

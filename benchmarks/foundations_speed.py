@@ -15,6 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from pairs import BLOCK, MakePairs, Pair, main
+from passes import forward_and_backward, training_step
 from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
@@ -27,15 +28,6 @@ FOREACH, FUSED, FEED = 0.95, 1.05, 1.5
 BATCH = 64
 
 
-def forward_and_backward(layer: nn.Module, x: Tensor) -> Callable[[], None]:
-    """One pass of a layer in training, with gradients of its input and its weights."""
-    leaf = x.clone().requires_grad_()
-    layer.to(x.device).train()
-    with torch.no_grad():
-        slopes = torch.randn_like(layer(leaf))
-    return lambda: layer(leaf).backward(slopes)
-
-
 def block_pairs(device: torch.device) -> list[Pair]:
     """Each layer beside its twin of torch.nn."""
     noise = torch.Generator().manual_seed(0)
@@ -43,7 +35,8 @@ def block_pairs(device: torch.device) -> list[Pair]:
     def pair(name: str, ours: nn.Module, torchs: nn.Module, *shape: int) -> Pair:
         x = torch.randn(shape, generator=noise).to(device)
         sizes = " x ".join(map(str, shape))
-        return Pair(f"{name}, {sizes}", "block", forward_and_backward(ours, x), forward_and_backward(torchs, x), BLOCK)
+        passes = (forward_and_backward(layer.to(device), x) for layer in (ours, torchs))
+        return Pair(f"{name}, {sizes}", "block", *passes, BLOCK)
 
     return [
         pair("linear 256 -> 256", foundations.Linear(256, 256), nn.Linear(256, 256), 128, 256),
@@ -68,20 +61,6 @@ def cross_entropy_pair(device: torch.device) -> Pair:
     )
 
 
-def training_step(
-    network: nn.Module, optimizer: torch.optim.Optimizer, loss: Callable[[Tensor, Tensor], Tensor], x: Tensor
-) -> Callable[[], None]:
-    """One update on a fixed batch."""
-    labels = torch.randint(0, 10, (len(x),), device=x.device)
-
-    def step() -> None:
-        optimizer.zero_grad()
-        loss(network(x), labels).backward()
-        optimizer.step()
-
-    return step
-
-
 def torch_mlp() -> nn.Module:
     """784-256-10 out of torch.nn."""
     return nn.Sequential(nn.Flatten(), nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 10))
@@ -99,14 +78,15 @@ def torch_lenet() -> nn.Module:
 def step_pairs(device: torch.device) -> list[Pair]:
     """Whole training steps: our network, loss and optimizer beside torch's, the optimizers' defaults."""
     images = torch.rand(BATCH, 1, 28, 28, device=device)
+    labels = torch.randint(0, 10, (BATCH,), device=device)
 
     def pair(name: str, ours: nn.Module, torchs: nn.Module) -> Pair:
         ours, torchs = ours.to(device), torchs.to(device)
         own = foundations.Adam(ours.parameters(), lr=1e-4)
         reference = torch.optim.Adam(torchs.parameters(), lr=1e-4, foreach=True)
         cross_entropy = foundations.losses.cross_entropy_from_logits
-        own_step = training_step(ours, own, cross_entropy, images)
-        reference_step = training_step(torchs, reference, F.cross_entropy, images)
+        own_step = training_step(own, lambda: cross_entropy(ours(images), labels))
+        reference_step = training_step(reference, lambda: F.cross_entropy(torchs(images), labels))
         return Pair(f"{name} step, batch {BATCH}", "training step", own_step, reference_step, BLOCK)
 
     return [

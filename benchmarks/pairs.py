@@ -13,7 +13,6 @@ import os
 import platform
 import statistics
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -23,6 +22,8 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
+
+from foundations.timing import Clock, elapsed, take_turns
 
 RESULTS = Path(__file__).parent / "results"
 BLOCK = 1.05
@@ -61,36 +62,17 @@ class Figure:
 MakePairs = Callable[[torch.device], Sequence[Pair]]
 
 
-def seconds(step: Callable[[], Any], count: int, device: torch.device) -> float:
-    """What `count` steps take: processor time on the CPU, where one thread does all, and else wall time."""
-
-    def now() -> float:
-        if device.type == "cpu":
-            return time.process_time()
-        torch.cuda.synchronize()
-        return time.perf_counter()
-
-    start = now()
-    for _ in range(count):
-        step()
-    return now() - start
-
-
 def measure(pair: Pair, rounds: int, turn: float, device: torch.device) -> Figure:
-    """Let the two take turns of about `turn` seconds."""
+    """Let the two take turns of about `turn` seconds: of processor time on the CPU, where one thread does all."""
+    clock: Clock = "processor" if device.type == "cpu" else "wall"
     for step in (pair.ours, pair.peer):
-        seconds(step, 3, device)
-    count = max(1, round(turn / min(seconds(pair.peer, 1, device) for _ in range(5))))
-    ratios, times = [], []
-    for index in range(rounds):
-        order = (pair.ours, pair.peer) if index % 2 else (pair.peer, pair.ours)
-        taken = {step: seconds(step, count, device) for step in order}
-        ratio = taken[pair.ours] / taken[pair.peer]
-        ratios.append(1 / ratio if pair.least else ratio)
-        times.append(taken[pair.peer] / count)
+        elapsed(step, 3, device, clock)
+    count = max(1, round(turn / min(elapsed(pair.peer, 1, device, clock) for _ in range(5))))
+    turns = take_turns((pair.peer, pair.ours), rounds=rounds, count=count, device=device, clock=clock)
+    ratios = [peer / ours if pair.least else ours / peer for peer, ours in turns]
     lower, median, upper = statistics.quantiles(ratios, n=4)
     passes = median >= pair.limit if pair.least else median <= pair.limit
-    microseconds = round(1e6 * statistics.median(times), 1)
+    microseconds = round(1e6 * statistics.median(peer for peer, _ in turns), 1)
     spread = round(lower, 3), round(upper, 3)
     return Figure(pair.name, pair.kind, round(median, 3), spread, pair.limit, pair.least, microseconds, passes)
 

@@ -7,21 +7,18 @@ after it. Budget: a later trial takes at most 1.5 s more than in one process.
 """
 
 import argparse
-import json
 import os
-import platform
 import statistics
 import tempfile
 import time
 from contextlib import chdir
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from keeping import keep
 
 from labs.kit.ends import Interrupts
 from labs.kit.sweeps import places, ray_engine
@@ -29,8 +26,8 @@ from labs.kit.sweeps.objective import perform
 from labs.kit.sweeps.samplers import pruner_of, sampler_of
 from labs.kit.sweeps.space import parse
 from labs.kit.sweeps.study import open_study
+from labs.kit.sweeps.workers import Work
 
-RESULT = Path(__file__).parent / "results" / "ray_overhead.json"
 BUDGET = 1.5
 """Seconds that a later trial may take longer than in one process."""
 LAB = "labs.gradient_descent"
@@ -78,12 +75,7 @@ def on_ray(folder: str, trials: int, name: str) -> tuple[float, list[float]]:
     """Seconds until the cluster stood, and of each trial on it, one at a time."""
     study, began = make_study(folder, name), time.time()
     ray_engine.run(
-        Nothing(folder, name),  # type: ignore[arg-type]
-        store=f"{folder}/{name}.log",
-        study=name,
-        sampler="random",
-        pruner="none",
-        seed=0,
+        Work(Nothing(folder, name), f"{folder}/{name}.log", "random", "none", seed=0, points=1),  # type: ignore[arg-type]
         trials=trials,
         workers=1,
         address=None,
@@ -118,17 +110,8 @@ def main() -> None:
     figures = {name: round(value, 4) for name, value in figures.items()}
     for name, value in figures.items():
         print(f"{name:<32}{value:>10.3f}")
-    machine = {
-        "platform": f"{platform.system()} {platform.machine()}",
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-    }
-    versions = {name: version(name) for name in ("ray", "optuna", "torch")}
     settings = {"trials": chosen.trials, "rounds": chosen.rounds}
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    RESULT.parent.mkdir(exist_ok=True)
-    content = {"date": now, "machine": machine, "versions": versions, "settings": settings, "figures": figures}
-    RESULT.write_text(json.dumps(content, indent=1) + "\n")
+    keep("ray_overhead", ("ray", "optuna", "torch"), settings=settings, figures=figures)
 
 
 if __name__ == "__main__":

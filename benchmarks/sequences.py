@@ -8,11 +8,11 @@ How it is measured: `pairs.py`. Run it on an otherwise idle machine:
 """
 
 import sys
-from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from pairs import BLOCK, MakePairs, Pair, main
+from passes import forward_and_backward, training_step
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
@@ -42,10 +42,13 @@ def recurrent_pairs(device: torch.device) -> list[Pair]:
             ours = own(features, hidden).to(device)
             torchs = reference(features, hidden, batch_first=True).to(device)
             name = f"{own.__name__}, {batch} x {time} x {features}, hidden {hidden}"
-            left, right = there_and_back(lambda x, o=ours: o(x)[0], x), there_and_back(lambda x, t=torchs: t(x)[0], x)
+            left, right = (
+                forward_and_backward(lambda x, o=ours: o(x)[0], x),
+                forward_and_backward(lambda x, t=torchs: t(x)[0], x),
+            )
             pairs.append(Pair(name, "recurrent", left, right, BLOCK))
-            left = there_and_back(lambda x, o=ours, n=lengths: o(x, lengths=n)[0], x)
-            right = there_and_back(lambda x, t=torchs, n=lengths: packed(t, x, n), x)
+            left = forward_and_backward(lambda x, o=ours, n=lengths: o(x, lengths=n)[0], x)
+            right = forward_and_backward(lambda x, t=torchs, n=lengths: packed(t, x, n), x)
             pairs.append(Pair(f"{name}, lengths", "variable lengths", left, right, BLOCK))
     return pairs
 
@@ -57,14 +60,6 @@ def packed(network: nn.RNNBase, x: Tensor, lengths: Tensor) -> Tensor:
     return padded
 
 
-def there_and_back(forward: Callable[[Tensor], Tensor], x: Tensor) -> Callable[[], None]:
-    """One pass in training, with gradients of the input and the weights."""
-    leaf = x.clone().requires_grad_()
-    with torch.no_grad():
-        slopes = torch.randn_like(forward(leaf))
-    return lambda: forward(leaf).backward(slopes)
-
-
 def attention_pairs(device: torch.device) -> list[Pair]:
     """Multi-head attention beside torch's, which is told that nobody reads the weights."""
     pairs = []
@@ -74,9 +69,9 @@ def attention_pairs(device: torch.device) -> list[Pair]:
         torchs = nn.MultiheadAttention(width, heads, batch_first=True).to(device)
         future = torch.ones(time, time, dtype=torch.bool, device=device).triu(1)
         for causal in (False, True):
-            left = there_and_back(lambda x, o=ours, c=causal: o(x, causal=c), x)
+            left = forward_and_backward(lambda x, o=ours, c=causal: o(x, causal=c), x)
             mask = {"attn_mask": future, "is_causal": True} if causal else {}
-            right = there_and_back(lambda x, t=torchs, m=mask: t(x, x, x, need_weights=False, **m)[0], x)
+            right = forward_and_backward(lambda x, t=torchs, m=mask: t(x, x, x, need_weights=False, **m)[0], x)
             name = f"attention{', causal' if causal else ''}, {batch} x {time} x {width}, {heads} heads"
             pairs.append(Pair(name, "attention", left, right, BLOCK))
     return pairs
@@ -104,19 +99,15 @@ def language_model_pair(device: torch.device) -> Pair:
     noise = torch.Generator().manual_seed(0)
     tokens, targets = (torch.randint(VOCABULARY, (12, CONTEXT), generator=noise).to(device) for _ in range(2))
 
-    def step_of(model: nn.Module, optimizer: torch.optim.Optimizer) -> Callable[[], None]:
-        def step() -> None:
-            optimizer.zero_grad()
-            F.cross_entropy(model(tokens).flatten(0, 1), targets.flatten()).backward()
-            optimizer.step()
-
-        return step
+    def loss(model: nn.Module) -> Tensor:
+        return F.cross_entropy(model(tokens).flatten(0, 1), targets.flatten())
 
     ours, torchs = LanguageModel(VOCABULARY, CONTEXT).to(device), TorchLanguageModel().to(device)
     own = foundations.AdamW(ours.parameters(), lr=1e-4, fused=True)
     reference = torch.optim.AdamW(torchs.parameters(), lr=1e-4, fused=True)
     name = "Transformer language model step, 12 x 64 tokens, 4 x 128"
-    return Pair(name, "training step", step_of(ours, own), step_of(torchs, reference), BLOCK)
+    steps = training_step(own, lambda: loss(ours)), training_step(reference, lambda: loss(torchs))
+    return Pair(name, "training step", *steps, BLOCK)
 
 
 def generation_pair(device: torch.device) -> Pair:

@@ -9,9 +9,7 @@ long as one; the machine must have two processors to spare.
 """
 
 import argparse
-import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -19,14 +17,11 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import labs.kit as kit
 
-RESULT = Path(__file__).parent / "results" / "sweeps.json"
 LIMIT = 0.6
 WORKERS = (1, 2)
 
@@ -101,19 +96,12 @@ def measure(trials: int, updates: int, rounds: int) -> dict[str, Any]:
 
 def report(found: dict[str, Any]) -> None:
     """Print the ratio and keep the figures."""
+    from keeping import keep  # beside this file, which the sweeps load as a lab from elsewhere
+
     passes = found["ratio"] <= LIMIT
     verdict = "passes" if passes else "MISSES"
     print(f"{found['trials']} trials: two workers take {found['ratio']:.2f} of one's time; limit {LIMIT}: {verdict}")
-    machine = {
-        "platform": f"{platform.system()} {platform.machine()}",
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-    }
-    versions = {name: version(name) for name in ("torch", "mlflow", "optuna")}
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    content = {"date": now, "machine": machine, "versions": versions, "limit": LIMIT, "passes": passes, **found}
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(content, indent=1) + "\n")
+    keep("sweeps", ("torch", "mlflow", "optuna"), limit=LIMIT, passes=passes, **found)
 
 
 if __name__ == "__main__":

@@ -10,17 +10,13 @@ otherwise. The budget is 1.5 % of wall time.
 """
 
 import argparse
-import json
 import os
-import platform
 import statistics
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import chdir
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
@@ -28,13 +24,13 @@ from typing import Any, ClassVar
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
+from keeping import keep
 
 import labs.kit as kit
 from labs.kit import recorder
 from labs.kit.lab import load
 from labs.kit.launch import execute
 
-RESULT = Path(__file__).parent / "results" / "tracking_overhead.json"
 STEP_SECONDS = 0.002
 BUDGET = 0.015
 
@@ -149,16 +145,7 @@ def report(found: dict[str, Any]) -> None:
         print(f"{name:<32}{statistics.median(values):>9.2%}{min(values):>9.2%}{max(values):>9.2%}")
     median = statistics.median(found["excess"]["tracked wall"])
     print(f"tracking costs {median:.2%} of wall time; the budget is {BUDGET:.1%}")
-    machine = {
-        "platform": f"{platform.system()} {platform.machine()}",
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-    }
-    versions = {name: version(name) for name in ("torch", "mlflow", "numpy")}
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    RESULT.parent.mkdir(exist_ok=True)
-    content = {"date": now, "machine": machine, "versions": versions, "median_wall_excess": median, **found}
-    RESULT.write_text(json.dumps(content, indent=1) + "\n")
+    keep("tracking_overhead", ("torch", "mlflow", "numpy"), median_wall_excess=median, **found)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ Array = NDArray[np.float64]
 Column = int | str
 Categories = Sequence[Column] | Mapping[Column, Sequence[str]]
 """Columns that hold categories, by number or name; as a mapping with the text of the values 0, 1, 2, ..."""
+REACH = 2.5
+"""Standard deviations a column, in root mean square, beyond which rows drawn around the mean are too far away."""
 
 
 class Background:
@@ -82,6 +84,17 @@ class Background:
                 column = pd.Series(picked, dtype=self._types[name])
             columns[name] = column
         return pd.DataFrame(columns)
+
+    def within_reach(self, encoded: Array) -> NDArray[np.bool_]:
+        """Whether each of the encoded rows (n, columns) is near enough to be explained by rows drawn around the mean.
+
+        It is where its columns of numbers lie at most `REACH` standard deviations from the mean, in root mean square:
+        farther out hardly any drawn row is near. Categories do not count.
+        """
+        numbers = [column for column in range(encoded.shape[1]) if column not in self.categories]
+        standard = ((encoded - self.mean) / self.scale)[:, numbers]
+        near: NDArray[np.bool_] = np.square(standard).sum(axis=1) <= REACH**2 * len(numbers)
+        return near
 
     def text(self, column: int, value: float) -> str:
         """A value as it is read: a category's name, or the number."""

@@ -80,11 +80,11 @@ class BlackBox:
         require(len(set(chosen)) == len(chosen), "labels", chosen, "each named once")
         return chosen
 
-    def name_of(self, label: int) -> str:
-        """What an output is called: its name where names were given; its number, or "value" for a single value."""
+    def name_of(self, label: int, outputs: int) -> str:
+        """What one of so many outputs is called: by `names`; without them its number, a single value "value"."""
         if self.names:
             return self.names[label]
-        return "value" if self.outputs == "values" and label == 0 else str(label)
+        return "value" if self.outputs == "values" and outputs == 1 else str(label)
 
     def _checked(self, answers: Any, count: int) -> Array:
         """The answers for `count` inputs as float64 (count, outputs)."""

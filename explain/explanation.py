@@ -88,7 +88,7 @@ class Explanation:
             {label: float(prediction[label]) for label in labels},
             surrogate.local_predictions,
             surrogate.r2,
-            {label: black_box.name_of(label) for label in labels},
+            {label: black_box.name_of(label, len(prediction)) for label in labels},
             seed,
             samples,
             dict(settings),
@@ -105,6 +105,14 @@ class Explanation:
     def weights_of(self, label: int | None = None) -> Array:
         """The weights for `label`; None means the first label. Shape: (features,)."""
         return self.weights[self._label(label)]
+
+    def r2_of(self, label: int | None = None) -> float:
+        """The weighted R2 of the line for `label`; None means the first label."""
+        return self.r2[self._label(label)]
+
+    def contrast(self, other: int) -> Array:
+        """How much more each feature speaks for the first label than for the `other`. Shape: (features,)."""
+        return self.weights_of() - self.weights_of(other)
 
     def order(self, label: int | None = None) -> NDArray[np.int64]:
         """The features' numbers, largest |weight| first; None means the first label. Shape: (features,)."""

@@ -41,7 +41,7 @@ def integrated_gradients(
         attribution = IntegratedGradients(module, multiply_by_inputs=True)
         for part, start in zip(inputs.split(ROWS), starts.split(ROWS), strict=True):
             target = _target(module, part, label)
-            made = attribution.attribute(part, start, target, n_steps=steps, internal_batch_size=max(ROWS, len(part)))
+            made = attribution.attribute(part, start, target, n_steps=steps, internal_batch_size=ROWS)
             found.append(made.detach().cpu().double())
     return torch.cat(found).numpy()
 

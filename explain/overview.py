@@ -1,11 +1,16 @@
 """Many explanations seen together: which columns matter over all, and which few cases show the most of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from explain.explanation import Explanation
 from foundations.errors import require
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def average_weights(explanations: Sequence[Explanation], label: int | None = None) -> dict[str, float]:
@@ -21,6 +26,62 @@ def average_weights(explanations: Sequence[Explanation], label: int | None = Non
         for column, weight in zip(each.columns or each.features, weights, strict=True):
             sums[column] = sums.get(column, 0.0) + weight
     return {column: sums[column] / len(explanations) for column in sorted(sums, key=lambda name: -sums[name])}
+
+
+def mean_weights(explanations: Sequence[Explanation], label: int, fewest: int = 1) -> dict[str, float]:
+    """The mean weight, with its sign, of each column over the explanations that have it, highest first.
+
+    For texts, whose columns are words: small and capital letters are alike; words that fewer than `fewest` explanations
+    have are left out. Raises: InputError for no explanations, and a label that is not explained.
+    """
+    require(len(explanations) >= 1, "explanations", 0, "at least 1")
+    found: dict[str, list[float]] = {}
+    for each in explanations:
+        for column, weight in zip(each.columns or each.features, each.weights_of(label).tolist(), strict=True):
+            found.setdefault(column.lower(), []).append(weight)
+    means = {column: sum(own) / len(own) for column, own in found.items() if len(own) >= fewest}
+    return dict(sorted(means.items(), key=lambda pair: -pair[1]))
+
+
+def surest_answers(explanations: Sequence[Explanation], truths: NDArray[np.int64], *, right: bool) -> list[int]:
+    """The numbers of the explanations of right or of wrong answers, the surest first, the classes answered in turn.
+
+    The answer is the first label of each explanation. Shapes: truths (explanations,), the true labels.
+    """
+    order = sorted(range(len(explanations)), key=lambda number: -_sureness(explanations[number]))
+    answered: dict[int, int] = {}
+    turns = []
+    for number in order:
+        label = explanations[number].labels[0]
+        if (label == truths[number]) == right:
+            answered[label] = answered.get(label, 0) + 1
+            turns.append((answered[label], number))
+    return [number for _, number in sorted(turns, key=lambda turn: turn[0])]
+
+
+def _sureness(explanation: Explanation) -> float:
+    return explanation.predictions[explanation.labels[0]]
+
+
+def permutation_importance(
+    loss: "Callable[[pd.DataFrame], float]", rows: "pd.DataFrame", random: np.random.Generator, times: int = 5
+) -> dict[str, float]:
+    """By column, how much the loss rises when the column is shuffled among the rows: the mean of `times` shuffles.
+
+        I_j = mean over shuffles of loss(rows with column j shuffled) - loss(rows)
+
+    What a global view by explanations is held against. Correlated columns hide each other: each can stand in for what
+    the other lost. Raises: InputError for fewer than two rows and times below 1.
+    Source: Breiman 2001, Machine Learning 45, section 10.
+    """
+    require(len(rows) >= 2, "rows", len(rows), "at least 2")
+    require(times >= 1, "times", times, "at least 1")
+    rises: dict[str, float] = {}
+    for name in map(str, rows):
+        columns = [random.permutation(rows[name].to_numpy()) for _ in range(times)]
+        losses = [loss(rows.assign(**{name: column})) for column in columns]
+        rises[name] = sum(losses) / times - loss(rows)
+    return rises
 
 
 def submodular_pick(explanations: Sequence[Explanation], count: int, label: int | None = None) -> list[int]:

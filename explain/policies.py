@@ -122,6 +122,25 @@ class EpisodeExplanation:
         """The weighted R2 of the surrogates."""
         return np.array([each.r2[self.label] for each in self.explanations])
 
+    def notable(self, threshold: float = 0.5) -> dict[str, int]:
+        """The numbers of five steps to look at: the two lowest answers, the one nearest `threshold`, the two highest.
+
+        At the threshold the verdict turns: there the policy is least sure.
+        """
+        order = np.argsort(self.predictions, kind="stable").tolist()
+        nearest = int(np.abs(self.predictions - threshold).argmin())
+        places = (order[0], order[1 % len(order)], nearest, order[-2 % len(order)], order[-1])
+        names = ("lowest answer", "second lowest", "least sure", "second highest", "highest answer")
+        return dict(zip(names, places, strict=True))
+
+    def row(self, step: int) -> dict[str, object]:
+        """A step as a line of a table: the answer, each number and what it adds, R2."""
+        row: dict[str, object] = {"policy": round(float(self.predictions[step]), 4)}
+        adds = self.explanations[step].contributions(self.label)
+        for name, seen, added in zip(self.names, self.observations[step], adds, strict=True):
+            row[name] = f"{seen:.3g} adds {added:+.3g}"
+        return {**row, "R2": round(float(self.r2[step]), 3)}
+
     def to_frame(self) -> "pd.DataFrame":
         """One row a step and column: step, feature, observation, weight, contribution, prediction, r2."""
         import pandas as pd

@@ -51,17 +51,49 @@ def area_under(curve: Array) -> Any:
     return np.trapezoid(curve, dx=1 / (curve.shape[-1] - 1), axis=-1)
 
 
-def _curve(black_box: BlackBox, hide: Hide, order: ArrayLike, label: int, *, first_hidden: bool) -> Array:
+def hidden_answers(
+    black_box: BlackBox, hide: Hide, order: ArrayLike, *, first_hidden: bool = True, steps: int | None = None
+) -> Array:
+    """All answers after 0, 1, ..., `steps` features were hidden in `order`; the curves are one column of them.
+
+    `first_hidden` False: all is hidden at first, and shown in `order`. `steps`: None for all features.
+    Shapes: order (features,) or (orders, features) -> (orders, steps + 1, outputs), one order counting as 1.
+    Raises: InputError unless each order names every feature once, and steps are 1 to the number of features.
+    """
     orders = np.atleast_2d(np.asarray(order))
     count, features = orders.shape
     complete = bool((np.sort(orders, axis=1) == np.arange(features)).all())
     require(complete, "order", np.shape(order), f"each of the features 0 to {features - 1} once")
+    last = features if steps is None else steps
+    require(1 <= last <= features, "steps", last, f"from 1 to {features}, the features")
     ranks = np.argsort(orders, axis=1)  # the place of each feature in its order
-    reached = ranks[:, None, :] < np.arange(features + 1)[None, :, None]  # (orders, steps, features)
+    reached = ranks[:, None, :] < np.arange(last + 1)[None, :, None]  # (orders, steps + 1, features)
     hidden = reached if first_hidden else ~reached
-    answers = black_box(hide(hidden.reshape(-1, features)))
-    (chosen,) = black_box.choose_labels(answers[0], [label])
-    curves = answers[:, chosen].reshape(count, features + 1)
+    return black_box(hide(hidden.reshape(-1, features))).reshape(count, last + 1, -1)
+
+
+def turned(
+    black_box: BlackBox,
+    hide: Hide,
+    order: ArrayLike,
+    *,
+    decide: Callable[[Array], NDArray[Any]] = lambda answers: answers.argmax(axis=-1),
+    steps: int | None = None,
+) -> NDArray[np.bool_]:
+    """Whether the verdict on the case is another one after 0, 1, ..., `steps` features were hidden in `order`.
+
+    `decide` makes verdicts (...) of answers (..., outputs); of probabilities the verdict is the likeliest class.
+    Shapes: order (features,) or (orders, features) -> (orders, steps + 1). Raises: InputError as `hidden_answers`.
+    """
+    verdicts = decide(hidden_answers(black_box, hide, order, steps=steps))
+    changed: NDArray[np.bool_] = verdicts != verdicts[:, :1]
+    return changed
+
+
+def _curve(black_box: BlackBox, hide: Hide, order: ArrayLike, label: int, *, first_hidden: bool) -> Array:
+    answers = hidden_answers(black_box, hide, order, first_hidden=first_hidden)
+    (chosen,) = black_box.choose_labels(answers[0, 0], [label])
+    curves = answers[..., chosen]
     return curves if np.ndim(order) == 2 else curves[0]
 
 
@@ -125,7 +157,7 @@ def grow_until_stable(
     top: int = 5,
     jaccard: float = 0.9,
 ) -> Growth:
-    """Double the samples from `start`, at most to `limit`, until the seeds name the same top features.
+    """Double the samples from `start` until the seeds name the same top features; the last stage is `limit` itself.
 
     `explain(samples, seed)`; the label is the first stage's first. `enough` is False where the limit was reached
     before the mean Jaccard index of the seeds' `top` features reached `jaccard`.
@@ -139,6 +171,6 @@ def grow_until_stable(
         label = made[0].labels[0] if label is None else label
         found = stability(dict(zip(seeds, made, strict=True)).__getitem__, seeds, label=label, top=top)
         stages.append((samples, found.jaccard))
-        if found.jaccard >= jaccard or 2 * samples > limit:
+        if found.jaccard >= jaccard or samples == limit:
             return Growth(made[0], found.jaccard >= jaccard, tuple(stages))
-        samples *= 2
+        samples = min(2 * samples, limit)

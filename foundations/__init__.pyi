@@ -4,10 +4,13 @@ from . import augmentation as augmentation
 from . import decoding as decoding
 from . import derivatives as derivatives
 from . import distributed as distributed
+from . import hardware as hardware
+from . import hidden_layers as hidden_layers
 from . import initializers as initializers
 from . import kernels as kernels
 from . import language as language
 from . import linear_algebra as linear_algebra
+from . import linear_regression as linear_regression
 from . import losses as losses
 from . import masks as masks
 from . import networks as networks
@@ -21,7 +24,9 @@ from . import sampling as sampling
 from . import schedules as schedules
 from . import scratch as scratch
 from . import statistics as statistics
+from . import surfaces as surfaces
 from . import text as text
+from . import timing as timing
 from . import transfer as transfer
 from .activations import ELU as ELU
 from .activations import GELU as GELU

@@ -1,6 +1,6 @@
 """Activations: each as a function, its derivative, and a layer that runs torch's kernel unless asked for the equation.
 
-z is any tensor; values and derivatives have its shape, except softmax's derivative, which is a matrix a row.
+z is any tensor; values and derivatives have its shape, except softmax's derivative, which is one matrix for each row.
 """
 
 import math
@@ -72,44 +72,44 @@ def normal_cdf(z: Tensor) -> Tensor:
 
 
 def identity_derivative(z: Tensor) -> Tensor:
-    """1."""
+    """f'(z) = 1."""
     return torch.ones_like(z)
 
 
 def sigmoid_derivative(z: Tensor) -> Tensor:
-    """sigma(z) (1 - sigma(z)), at most 1/4."""
+    """f'(z) = sigma(z) (1 - sigma(z)), at most 1/4."""
     s = sigmoid(z)
     return s * (1 - s)
 
 
 def tanh_derivative(z: Tensor) -> Tensor:
-    """1 - tanh(z)^2."""
+    """f'(z) = 1 - tanh(z)^2."""
     return 1 - tanh(z) ** 2
 
 
 def relu_derivative(z: Tensor) -> Tensor:
-    """1 above 0, else 0 (at the corner too, by custom)."""
+    """f'(z) = 1 above 0, else 0 (at 0 too, by convention)."""
     return (z > 0).to(z.dtype)
 
 
 def leaky_relu_derivative(z: Tensor, negative_slope: float = 0.01) -> Tensor:
-    """1 above 0, else negative_slope."""
+    """f'(z) = 1 above 0, else negative_slope."""
     return torch.where(z > 0, torch.ones_like(z), negative_slope)
 
 
 def elu_derivative(z: Tensor, alpha: float = 1.0) -> Tensor:
-    """1 above 0, else alpha e^z."""
+    """f'(z) = 1 above 0, else alpha e^z."""
     return torch.where(z > 0, torch.ones_like(z), alpha * torch.exp(z))
 
 
 def gelu_derivative(z: Tensor) -> Tensor:
-    """Phi(z) + z phi(z), phi(z) = e^(-z^2 / 2) / sqrt(2 pi)."""
+    """f'(z) = Phi(z) + z phi(z), phi(z) = e^(-z^2 / 2) / sqrt(2 pi)."""
     density = torch.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
     return normal_cdf(z) + z * density
 
 
 def silu_derivative(z: Tensor) -> Tensor:
-    """sigma(z) + z sigma'(z)."""
+    """f'(z) = sigma(z) + z sigma'(z)."""
     return sigmoid(z) + z * sigmoid_derivative(z)
 
 
@@ -129,7 +129,7 @@ class Identity(nn.Module):
     """f(z) = z."""
 
     def forward(self, z: Tensor) -> Tensor:
-        """Give back what came."""
+        """Return z."""
         return identity(z)
 
 

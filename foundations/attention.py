@@ -91,6 +91,10 @@ def additive_attention(
     """
     _require_fitting(query, key, mask)
     _require_values(key, value)
+    wanted = tuple(query.shape[-1:])
+    require(
+        tuple(direction.shape) == wanted, "direction shape", tuple(direction.shape), f"{wanted}, the query's features"
+    )
     hidden = torch.tanh(query.unsqueeze(-2) + key.unsqueeze(-3))  # (..., queries, keys, hidden)
     weights = masked_softmax(hidden @ direction, mask)
     return weights @ value, weights

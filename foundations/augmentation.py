@@ -1,4 +1,4 @@
-"""Augmentation of whole batches of images: every image drawn its own change, from a given stream."""
+"""Augmentation of whole batches of images: each image gets its own random change, drawn from a given stream."""
 
 import math
 
@@ -7,16 +7,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from foundations.errors import require
+from foundations.layers import require_floating
 
 
 def affine(images: Tensor, maps: Tensor) -> Tensor:
     """Move every image by its own map: output(p) = image(A p + t), [A | t] the map, bilinear between pixels.
 
-    Places p are (x, y) in [-1, 1] from the left upper to the right lower corner; what comes from outside is 0.
+    Places p are (x, y) in [-1, 1] from the upper left to the lower right corner; what comes from outside is 0.
     Shapes: images (batch, channels, height, width), maps (batch, 2, 3).
-    Raises: InputError for other shapes.
+    Raises: InputError for other shapes and for images of bytes.
     """
     _require_images(images)
+    require_floating(images)
     require(maps.shape == (len(images), 2, 3), "maps shape", tuple(maps.shape), f"({len(images)}, 2, 3)")
     grid = F.affine_grid(maps, list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, align_corners=False)
@@ -28,8 +30,9 @@ def random_affine(
     """Turn, scale and shift each image a little, at random.
 
     The angle is uniform in +-degrees, the factor on the size in 1 +- scale, and the shift along each axis in +-shift,
-    as a share of the image's side. Turning keeps shapes as they are, in images that are no squares too.
-    Shapes: (batch, channels, height, width), kept. Raises: InputError for a negative bound, and for scale >= 1.
+    as a share of the image's side. A turn keeps angles and distances, in images that are not square too.
+    Shapes: (batch, channels, height, width), kept. Raises: InputError for a negative bound, for scale >= 1, and for
+    images of bytes.
     """
     require(degrees >= 0, "degrees", degrees, "at least 0")
     require(0 <= scale < 1, "scale", scale, "at least 0 and below 1")
@@ -50,7 +53,7 @@ def random_flip(
 ) -> Tensor:
     """Mirror each image: left to right with probability `horizontal`, top to bottom with probability `vertical`.
 
-    Not for digits and letters, which a mirror makes into something else.
+    Not for digits and letters, which become something else in a mirror.
     Shapes: (batch, channels, height, width), kept; any type. Raises: InputError unless both lie in [0, 1].
     """
     require(0 <= horizontal <= 1, "horizontal", horizontal, "a probability between 0 and 1")
@@ -84,8 +87,10 @@ def random_crop(images: Tensor, generator: torch.Generator, *, size: int | tuple
 def random_noise(images: Tensor, generator: torch.Generator, *, largest: float, share: float = 0.5) -> Tensor:
     """Add N(0, s^2) to a `share` of the images, each with its own s, uniform in (0, largest); clipped to [0, 1].
 
-    Shapes: (batch, *), kept; values in [0, 1]. Raises: InputError unless largest >= 0 and 0 <= share <= 1.
+    Shapes: (batch, *), kept; values in [0, 1]. Raises: InputError unless largest >= 0 and 0 <= share <= 1, and for
+    images of bytes.
     """
+    require_floating(images)
     require(largest >= 0, "largest", largest, "at least 0")
     require(0 <= share <= 1, "share", share, "between 0 and 1")
     draws = torch.rand(2, len(images), generator=generator, device=images.device)

@@ -1,4 +1,4 @@
-"""The running average of a module's weights, often better than the last ones; and batch norm made to fit it."""
+"""The running average of a module's weights, often better than the last ones, and batch norm measured anew for it."""
 
 import copy
 import itertools
@@ -17,13 +17,13 @@ from foundations.normalization import BatchNorm
 class ExponentialMovingAverage:
     """The exponential moving average of a module's weights: average = d average + (1 - d) weights.
 
-    With d = min(decay, (1 + t) / (10 + t)) at update t = 0, 1, ...: a long memory only once there is something to
-    remember, so that the random first weights are soon forgotten. Buffers are copied. Running statistics of batch norm
-    belong to the weights they were measured with: `recompute_batch_norm(average.module, ...)` before use.
+    With d = min(decay, (1 + t) / (10 + t)) at update t = 0, 1, ...: the memory grows with the number of updates, so
+    that the random first weights are soon forgotten. Buffers are copied. Running statistics of batch norm belong to the
+    weights that they were measured with: call `recompute_batch_norm(average.module, ...)` before use.
 
     `module` is the averaged copy, in evaluation mode and without gradients; it is moved (`to`) by the caller.
     Raises: InputError unless 0 <= decay < 1.
-    Source: Polyak & Juditsky 1992; for GANs Yazici et al. 2018, arXiv:1806.04498.
+    Source: Polyak & Juditsky 1992, SIAM J. Control Optim. 30(4); for GANs Yazici et al. 2018, arXiv:1806.04498.
     """
 
     def __init__(self, module: nn.Module, decay: float = 0.999) -> None:
@@ -46,7 +46,7 @@ class ExponentialMovingAverage:
         return {"module": self.module.state_dict(), "updates": self.updates}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from `state`."""
+        """Continue from `state`, exactly."""
         self.module.load_state_dict(state["module"])
         self.updates = state["updates"]
 

@@ -57,7 +57,12 @@ class Batches:
         return {"generator": self._state_at_start, "position": self._position, "epoch": self.epoch}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Redraw the epoch's order and go to the place in it."""
+        """Redraw the epoch's order and go to the place in it.
+
+        Raises: InputError for a place that an epoch of these batches does not have.
+        """
+        fits = 0 <= state["position"] <= self.per_epoch
+        require(fits, "state position", state["position"], f"from 0 to {self.per_epoch}, the batches of an epoch here")
         self._generator.set_state(state["generator"].cpu())
         self._start_epoch()
         self._position, self.epoch = state["position"], state["epoch"]

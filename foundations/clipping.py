@@ -1,4 +1,4 @@
-"""Gradient clipping: no step is larger than it may be, however steep the loss."""
+"""Gradient clipping: bounds on the gradient, so that one steep batch cannot throw the weights far off."""
 
 import math
 from collections.abc import Iterable

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from foundations.embedding import require_tokens
 from foundations.errors import InputError, require
 
 Step = Callable[[Tensor, Any], tuple[Tensor, Any]]
@@ -38,7 +39,7 @@ def greedy(step: Step, state: Any, begin: Tensor, *, end: int, maximum_length: i
     Shapes: begin (batch, time), int64, the tokens that each sequence begins with, -> one sequence for each.
     Raises: InputError for impossible settings, and where `step` returns anything but log-probabilities.
     """
-    _require_begin(begin, end, maximum_length)
+    _require_settings(begin, end, pad, maximum_length)
     tokens, done = begin, torch.zeros(len(begin), dtype=torch.bool, device=begin.device)
     lengths, total = torch.zeros_like(begin[:, 0]), torch.zeros(len(begin), device=begin.device)
     for _ in range(maximum_length):
@@ -77,7 +78,7 @@ def beam_search(
     Raises: InputError for impossible settings, and where `step` returns anything but log-probabilities.
     Source: length penalty: Wu et al. 2016, arXiv:1609.08144, equation 14.
     """
-    _require_begin(begin, end, maximum_length)
+    _require_settings(begin, end, pad, maximum_length)
     require(width >= 1, "width", width, "at least 1")
     require(1 <= best <= width, "best", best, f"between 1 and the beam's width {width}")
     require(0 <= length_penalty < math.inf, "length_penalty", length_penalty, "at least 0")
@@ -145,8 +146,8 @@ def _penalty(lengths: Tensor, strength: float) -> Tensor:
     return ((5 + lengths) / 6) ** strength
 
 
-def _require_begin(begin: Tensor, end: int, maximum_length: int) -> None:
-    fits = begin.dim() == 2 and begin.numel() > 0 and begin.dtype == torch.int64
-    require(fits, "begin", f"{tuple(begin.shape)} of {begin.dtype}", "(batch, time) of int64, not empty")
-    require(end >= 0, "end", end, "a token's number")
+def _require_settings(begin: Tensor, end: int, pad: int, maximum_length: int) -> None:
+    require_tokens(begin, "begin")
+    require(end >= 0, "end", end, "a token's number, at least 0")
+    require(pad >= 0, "pad", pad, "a token's number, at least 0")
     require(maximum_length >= 1, "maximum_length", maximum_length, "at least 1 token")

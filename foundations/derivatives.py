@@ -5,6 +5,7 @@ near h = eps^(1/3), 6e-6 in float64, which is the default step (times |x| where 
 """
 
 import copy
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -107,7 +108,7 @@ class Difference:
     """How far the automatic gradient of one input or parameter lies from central differences."""
 
     absolute: float
-    """The largest difference of any entry."""
+    """The largest difference of any entry; infinite where either gradient is not finite."""
     relative: float
     """That, divided by the largest entry of either gradient, or by 10^6 times the noise where this is more."""
 
@@ -150,7 +151,8 @@ def check_gradients(function: Callable[..., Any], *inputs: Tensor) -> GradientRe
     stays as it is, since a copy is worked on. Values of any shape, also several, are made one number by fixed random
     weights, so that an error in any of them shows. Two evaluations for each number that is checked.
     At a kink (ReLU at 0) neither side is wrong and they differ all the same: choose another point.
-    Raises: InputError for a function that is random (dropout: call `.eval()`), or has nothing to check.
+    Raises: InputError for a function that is random (dropout: call `.eval()`), not finite here, or without anything to
+    check.
     """
     if isinstance(function, nn.Module):
         function = copy.deepcopy(function).double()
@@ -173,6 +175,7 @@ def check_gradients(function: Callable[..., Any], *inputs: Tensor) -> GradientRe
 
     terms = weighted()
     name = type(function).__name__
+    require(bool(terms.isfinite().all()), "function", name, "finite at these inputs")
     require(torch.equal(terms, weighted()), "function", name, "the same at each call; a module may need .eval()")
     require(
         terms.requires_grad, "function", name, "differentiable in what is checked; nothing it gives depends on that"
@@ -205,6 +208,8 @@ def _numerical(value: Callable[[], Tensor], leaf: Tensor) -> Tensor:
 def _difference(automatic: Tensor, numerical: Tensor, least: float) -> Difference:
     largest = max(float(automatic.abs().max()), float(numerical.abs().max()), least)
     absolute = float((automatic - numerical).abs().max())
+    if not math.isfinite(absolute):  # NaN compares as smaller than nothing, so it would pass
+        return Difference(math.inf, math.inf)
     return Difference(absolute, absolute / largest if largest else 0.0)
 
 

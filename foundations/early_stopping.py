@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 
 from torch import Tensor, nn
 
-from foundations.errors import require, require_choice
+from foundations.errors import InputError, require, require_choice
 
 Mode = Literal["min", "max"]
 """Whether the watched figure is better when small (a loss) or when large (an accuracy)."""
@@ -64,15 +64,16 @@ class EarlyStopping:
     def restore(self, network: nn.Module) -> None:
         """Put the best weights back into `network`. Raises: InputError where no value was finite yet."""
         if self._weights is None:
-            require(False, "best", self.best, f"known: no finite {self.metric} was seen, so there are no best weights")
-        else:
-            network.load_state_dict(self._weights)
+            raise InputError(
+                f"best=None: must be known: no finite {self.metric} was seen, so there are no best weights"
+            )
+        network.load_state_dict(self._weights)
 
     def state_dict(self) -> dict[str, Any]:
         """Best value, its step and weights, and the validations waited since."""
         return {"best": self.best, "best_step": self.best_step, "waited": self.waited, "weights": self._weights}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from `state`."""
+        """Continue from `state`, exactly."""
         self.best, self.best_step, self.waited = state["best"], state["best_step"], state["waited"]
         self._weights = state["weights"]

@@ -47,3 +47,10 @@ class Embedding(TwoBodies):
     def extra_repr(self) -> str:
         """Sizes, for printing."""
         return f"{self.weight.shape[0]}, {self.weight.shape[1]}"
+
+
+def require_tokens(tokens: Tensor, name: str = "tokens") -> None:
+    """Raise InputError unless `tokens` are int64 (batch, time), one token at least."""
+    if tokens.dim() != 2 or tokens.numel() == 0 or tokens.dtype != torch.int64:
+        had = f"{tuple(tokens.shape)} of {tokens.dtype}"
+        raise InputError(f"{name}={had}: must be whole numbers (batch, time) of torch.int64, one token at least")

@@ -1,4 +1,4 @@
-"""What a trained network says of data, and how good that is: predictions, figures of merit, validation."""
+"""Evaluating a trained network: its predictions, metrics of them, and validation during training."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -43,16 +43,19 @@ def evaluate(
 ) -> dict[str, float]:
     """Each of `metrics` (a loss is one too) of the network's predictions for `inputs`, over all of them at once.
 
-    Raises: InputError where inputs and targets differ in number.
+    Predictions in half precision are turned into float32 first. Raises: InputError where inputs and targets differ in
+    number.
     """
     require(len(inputs) == len(targets), "targets", len(targets), f"as many as the {len(inputs)} inputs")
-    predictions = predict(network, inputs, batch_size=batch_size, scale=scale).float()
+    predictions = predict(network, inputs, batch_size=batch_size, scale=scale)
+    if predictions.dtype in (torch.float16, torch.bfloat16):
+        predictions = predictions.float()
     return {name: float(metric(predictions, targets)) for name, metric in metrics.items()}
 
 
 @dataclass(frozen=True, eq=False)
 class Validation:
-    """Data apart from training, looked at after every `every`-th update: `validation/loss`, and one figure a metric.
+    """Data kept out of training and measured after every `every`-th update: `validation/loss`, and one figure a metric.
 
     Raises: InputError where inputs and targets differ in number, and for `every` below 1.
     """
@@ -76,8 +79,15 @@ class Validation:
 
 
 def accuracy(logits: Tensor, labels: Tensor) -> float:
-    """The share of samples whose largest logit is their class's. Shapes: logits (n, classes), labels (n)."""
-    require(len(logits) == len(labels), "labels", len(labels), f"as many as the {len(logits)} rows of logits")
+    """The share of labels that are the class of the largest logit.
+
+    Shapes: logits (n, classes, *), labels (n, *), class numbers from 0.
+    Raises: InputError for other shapes, and for logits of a single class, whose largest says nothing.
+    """
+    several = "(n, classes, ...) of two classes or more; for one logit compare it with 0"
+    require(logits.dim() >= 2 and logits.shape[1] >= 2, "logits shape", tuple(logits.shape), several)
+    wanted = logits.shape[:1] + logits.shape[2:]
+    require(labels.shape == wanted, "labels shape", tuple(labels.shape), f"{tuple(wanted)}, one label for each place")
     return (logits.argmax(dim=1) == labels).double().mean().item()
 
 

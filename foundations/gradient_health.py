@@ -15,7 +15,7 @@ from foundations.learner import Metrics
 
 
 class GradientHealth:
-    """Ask it after each backward pass: how large the gradient is at each layer, and how alive its output.
+    """Call it after each backward pass: it measures the gradient of each layer, and the statistics of its output.
 
         health = GradientHealth(network)
         loss.backward()

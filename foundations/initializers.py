@@ -91,7 +91,9 @@ def orthogonal_(weight: Tensor, gain: float = 1.0, *, generator: torch.Generator
     """
     fans(weight)
     rows, columns = weight.shape[0], weight.shape[1:].numel()
-    tall = torch.empty(max(rows, columns), min(rows, columns)).normal_(generator=generator)
+    shape = (max(rows, columns), min(rows, columns))
+    tall = torch.empty(shape, device=generator.device if generator else weight.device).normal_(generator=generator)
+    tall = tall.to(torch.promote_types(weight.dtype, tall.dtype))  # as exact as the weight can hold
     q, r = torch.linalg.qr(tall)
     q *= r.diagonal().sign()
     return weight.copy_(gain * (q if rows >= columns else q.T).reshape(weight.shape))

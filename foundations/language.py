@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from foundations.embedding import require_tokens
 from foundations.errors import InputError, require
 from foundations.losses import cross_entropy_from_logits
 from foundations.modes import evaluation_mode
@@ -125,7 +126,9 @@ def generate(model: TokenModel, prompt: Tensor, count: int, choose: Choose, *, c
     Raises: InputError for an empty prompt, one longer than the context, and one with unknown tokens.
     """
     require(count >= 0, "count", count, "at least 0")
-    _require_prompt(prompt, model.context)
+    require_tokens(prompt, "prompt")
+    longest = f"at most {model.context} tokens, the model's context"
+    require(model.context is None or prompt.shape[1] <= model.context, "prompt", prompt.shape[1], longest)
     length = prompt.shape[1]
     tokens = torch.cat([prompt, prompt.new_zeros(len(prompt), count)], dim=1)
     start, cache, seen = 0, model.new_cache(), 0
@@ -138,11 +141,3 @@ def generate(model: TokenModel, prompt: Tensor, count: int, choose: Choose, *, c
             tokens[:, end] = choose(logits[:, -1])
             seen = end
     return tokens
-
-
-def _require_prompt(prompt: Tensor, context: int | None) -> None:
-    if prompt.dim() != 2 or prompt.numel() == 0 or prompt.is_floating_point():
-        had = f"{tuple(prompt.shape)} of {prompt.dtype}"
-        raise InputError(f"prompt={had}: must be whole numbers (batch, time), one token at least")
-    longest = f"at most {context} tokens, the model's context"
-    require(context is None or prompt.shape[1] <= context, "prompt", prompt.shape[1], longest)

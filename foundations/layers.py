@@ -100,7 +100,7 @@ class Dropout(nn.Module):
 
     Dividing by the keep probability while training leaves the expectation as it is, so nothing is scaled later.
     The masks are drawn from `generator`, which must be on the input's device (None: torch's default stream there). It
-    belongs to whoever made it: a learner keeps its state, so that masks go on after a resume as if never stopped.
+    belongs to whoever made it: a learner keeps its state, so that a resumed run draws the masks of an unbroken one.
     Raises: InputError unless 0 <= p < 1, and for an input of whole numbers.
     Source: Srivastava et al. 2014, JMLR 15.
     """
@@ -131,7 +131,7 @@ class Dropout(nn.Module):
 class SpatialDropout(Dropout):
     """Dropout of whole channels: y[c] = x[c] * mask[c] / (1 - p) in training, mask[c] ~ Bernoulli(1 - p).
 
-    Neighbouring pixels of a feature map say nearly the same: what single dropped pixels hide is read next door.
+    Neighbouring pixels of a feature map are nearly equal, so a single dropped one could be guessed from the others.
     Shapes: (batch, channels, *), kept; a mask is drawn for each channel of each sample.
     Raises: InputError unless 0 <= p < 1, for an input without channels, and for one of whole numbers.
     Source: Tompson et al. 2015, arXiv:1411.4280.

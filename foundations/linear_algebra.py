@@ -23,6 +23,28 @@ def dot(a: Tensor, b: Tensor) -> Tensor:
     return (a * b).sum(-1)
 
 
+def unit_vector(a: Tensor) -> Tensor:
+    """The vector of length 1 in the direction of a: a / |a|, |a| = sqrt(a . a); the zero vector stays as it is.
+
+    Shapes: (..., n), kept.
+    """
+    length = dot(a, a).sqrt().unsqueeze(-1)
+    return a / torch.where(length > 0, length, 1)
+
+
+def cosine_similarity(a: Tensor, b: Tensor) -> Tensor:
+    """Cosine of the angle between each row of a and each row of b: S[i, j] = a_i . b_j / (|a_i| |b_j|).
+
+    It is 1 for the same direction, 0 for perpendicular vectors and -1 for opposite ones; a zero vector has 0 with all.
+    Shapes: a (rows, n), b (columns, n), result (rows, columns). Memory: as `matrix_product`.
+    Raises: InputError for anything but matrices, and for lengths n that differ.
+    """
+    for name, rows in (("a", a), ("b", b)):
+        require(rows.dim() == 2, f"{name} shape", tuple(rows.shape), "(rows, n), one vector a row")
+    require(b.shape[1] == a.shape[1], "b shape", tuple(b.shape), f"(columns, {a.shape[1]}), as long as a's rows")
+    return matrix_product(unit_vector(a), transpose(unit_vector(b)))
+
+
 def matrix_product(a: Tensor, b: Tensor) -> Tensor:
     """Matrix product: C[i, j] = sum_k A[i, k] B[k, j], the dot product of A's row i and B's column j.
 

@@ -1,4 +1,4 @@
-"""Losses. Each refuses operands of different shapes, which broadcasting would turn into another loss in silence.
+"""Losses. Each refuses operands of different shapes, which broadcasting would silently turn into another loss.
 
 `reduction` is "mean" over all elements, "sum", or "none" for the loss of each; `body` runs torch's "kernel" or the
 "equations". Cross-entropies are in nats and take logits: the log of a rounded probability would be infinite.
@@ -15,7 +15,7 @@ from foundations.layers import Body
 
 Reduction = Literal["mean", "sum", "none"]
 _REDUCTIONS, _BODIES = get_args(Reduction), get_args(Body)
-_IGNORE_NOTHING = -(2**63)  # torch leaves out the class -100 in silence; here every class number is meant
+_IGNORE_NOTHING = -(2**63)  # torch silently leaves out the class -100; here every class number counts
 
 
 def mean_squared_error(
@@ -105,9 +105,8 @@ def cross_entropy_from_logits(
         return F.cross_entropy(
             logits, target, None, ignore_index=_IGNORE_NOTHING, reduction=reduction, label_smoothing=label_smoothing
         )
-    except (
-        IndexError
-    ):  # torch looks at each class number anyway: a look of our own would take a tenth of the time again
+    except IndexError:
+        # torch checks each class number anyway: a check of our own before it would take a tenth of the time again.
         _require_known_classes(target, logits.shape[1])
         raise
 

@@ -1,4 +1,4 @@
-"""Looking at a network without leaving a trace: evaluation mode, and each layer's own mode put back afterwards."""
+"""Evaluation mode for a while: afterwards each layer is in its own mode again."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from torch import nn
 def evaluation_mode(model: object) -> Iterator[None]:
     """`model` in evaluation mode, if it has modes; afterwards each of its layers is in the mode that it was in.
 
-    Layer by layer, as a frozen part of a network in training may well be in evaluation mode itself.
+    Each layer by itself, since a frozen part of a network in training may be in evaluation mode already.
     """
     modes = [(layer, layer.training) for layer in model.modules()] if isinstance(model, nn.Module) else []
     for layer, _ in modes:

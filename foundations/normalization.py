@@ -12,7 +12,7 @@ from foundations.errors import InputError, require
 from foundations.layers import Body, TwoBodies, require_floating
 
 
-def statistics(x: Tensor, dims: list[int]) -> tuple[Tensor, Tensor]:
+def mean_and_variance(x: Tensor, dims: list[int]) -> tuple[Tensor, Tensor]:
     """Mean and (biased) variance over `dims`, which stay as dimensions of size 1."""
     mean = x.mean(dims, keepdim=True)
     # The mean of centred squares: E[x^2] - E[x]^2 would lose all its digits where the mean is large.
@@ -25,8 +25,8 @@ class BatchNorm(TwoBodies):
     In training, mean and variance are those of the batch over all but the channel dimension, and the running ones move
     towards them: running = (1 - momentum) running + momentum batch, the variance there with the unbiased n / (n - 1).
     With `momentum` None the running ones are plain averages over all batches. Evaluation uses the running ones.
-    Real and made samples in one batch share their statistics: a GAN's discriminator takes them in separate passes.
-    Where several processes share a batch (see `foundations.distributed`) they are those of all of it.
+    Real and generated samples in one batch share statistics: a GAN's discriminator takes them in separate passes.
+    Where several processes share a batch (see `foundations.distributed`), the statistics are those of the whole batch.
 
     Shapes: x (batch, channels, *), kept; weight, bias, running_mean, running_var (channels).
     Raises: InputError for another number of channels, whole numbers, and in training for a single value a channel.
@@ -62,7 +62,7 @@ class BatchNorm(TwoBodies):
         return normal * self.weight.view(channel) + self.bias.view(channel)
 
     def _batch_statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        mean, variance = statistics(x, [dim for dim in range(x.dim()) if dim != 1])
+        mean, variance = mean_and_variance(x, [dim for dim in range(x.dim()) if dim != 1])
         count = x.numel() / self.num_features
         if is_sharing():
             mean, variance, count = *_pooled(mean, variance), count * world().size
@@ -89,7 +89,7 @@ class BatchNorm(TwoBodies):
                 allowed = "more than one value a channel in training; raise the batch"
                 raise InputError(f"input shape={tuple(x.shape)}: must be {allowed}")
             self.num_batches_tracked.add_(1)
-            if is_sharing():  # the kernel knows of this process's share alone
+            if is_sharing():  # the kernel sees this process's share alone
                 return self.equations(x.to(self.weight.dtype)).to(x.dtype)
         return super().forward(x)
 
@@ -126,7 +126,7 @@ class LayerNorm(TwoBodies):
 
     def equations(self, x: Tensor) -> Tensor:
         """Centre and scale each sample, then each feature."""
-        mean, variance = statistics(x, list(range(-len(self.normalized_shape), 0)))
+        mean, variance = mean_and_variance(x, list(range(-len(self.normalized_shape), 0)))
         return (x - mean) / torch.sqrt(variance + self.eps) * self.weight + self.bias
 
     def kernel(self, x: Tensor) -> Tensor:
@@ -173,7 +173,7 @@ class GroupNorm(TwoBodies):
     def equations(self, x: Tensor) -> Tensor:
         """Centre and scale each group as one row, then each channel."""
         rows = x.reshape(len(x), self.num_groups, -1)  # (batch, groups, channels of a group * places)
-        mean, variance = statistics(rows, [-1])
+        mean, variance = mean_and_variance(rows, [-1])
         normal = ((rows - mean) / torch.sqrt(variance + self.eps)).view(x.shape)
         return normal * self.weight.view(_by_channel(x)) + self.bias.view(_by_channel(x))
 

@@ -13,10 +13,10 @@ from foundations.learner import Metrics
 class Perceptron:
     """One neuron: y_hat = 1 where w . x + b > 0, else 0; after every single sample w += learning_rate (y - y_hat) x.
 
-    A right answer changes nothing. Where a straight line (a hyperplane) parts the classes, it makes finitely many
-    mistakes (Novikoff 1962); where none does, as in XOR, it never comes to rest. The weights begin at 0, and `weight`
-    and `bias` may be set to others before learning. `generator` draws a new order for each epoch; without one, samples
-    come as they lie. One step of `learn` is one epoch; it ends after an epoch without a mistake.
+    A right answer changes nothing. Where a hyperplane separates the classes, it makes finitely many mistakes (Novikoff
+    1962); where none does, as in XOR, it never converges. The weights begin at 0, and `weight` and `bias` may be set to
+    others before learning. `generator` draws a new order for each epoch; without one, samples come in the given order.
+    One step of `learn` is one epoch; it ends after an epoch without a mistake.
     Yields `errors`, the mistakes made during the epoch.
 
     Shapes: inputs (n, features), float; labels (n), 0 or 1, int64; weight (features), bias ().
@@ -42,7 +42,7 @@ class Perceptron:
         self._generator = generator
 
     def decision(self, x: Tensor) -> Tensor:
-        """Sum w . x + b: above 0 on the side of class 1. Shapes: (n, features) -> (n)."""
+        """Score w . x + b, above 0 on the side of class 1. Shapes: (n, features) -> (n)."""
         require(x.shape[-1:] == self.weight.shape, "input shape", tuple(x.shape), f"(n, {len(self.weight)})")
         return x @ self.weight + self.bias
 
@@ -61,7 +61,7 @@ class Perceptron:
             yield {"errors": float(self.errors)}
 
     def _learn_from(self, x: Tensor, y: Tensor) -> Tensor:
-        """Move the line if x lies on the wrong side of it; 1 if it did, else 0."""
+        """Move the hyperplane if x lies on its wrong side; gives 1 if it did, else 0."""
         error = y - (x @ self.weight + self.bias > 0).to(x.dtype)  # 1, 0 or -1
         self.weight += self.learning_rate * error * x
         self.bias += self.learning_rate * error

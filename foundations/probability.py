@@ -1,4 +1,7 @@
-"""Distributions, expectation, and the measures of information that losses are made of. All in nats, and in float64."""
+"""Distributions, expectation, and the measures of information that losses are made of. All logarithms are natural.
+
+Plain numbers and samples are float64; what is computed of a floating-point tensor stays in its type.
+"""
 
 import math
 from abc import ABC, abstractmethod
@@ -240,7 +243,7 @@ class Bernoulli(Distribution):
 
 
 def entropy(p: Tensor) -> Tensor:
-    """H(p) = -sum_k p_k log p_k, in nats, with 0 log 0 = 0: the surprise to expect.
+    """H(p) = -sum_k p_k log p_k, in nats, with 0 log 0 = 0: the expected surprisal -log p_k.
 
     Shapes: (..., classes) -> (...). Raises: InputError for rows that are no distributions.
     """

@@ -1,4 +1,4 @@
-"""The learning-rate range test: which learning rates a network can bear, found within one short run."""
+"""The learning-rate range test: which learning rates a network can be trained with, found in one short run."""
 
 import copy
 import math
@@ -47,7 +47,8 @@ def learning_rate_range_test(
     """Train with a rate that grows at each step by the same factor, from `lowest` to `highest`, and watch the loss.
 
     `next_loss` gives the loss of `network` on its next batch; `optimizer` holds the network's weights. The test stops
-    early where the smoothed loss is not finite or `diverged` times its lowest. Groups keep the ratios of their rates.
+    early where the smoothed loss is not finite, or above `diverged` times its lowest (for a lowest l below 0: above
+    l + (diverged - 1) |l|). Groups keep the ratios of their rates.
     Afterwards all is as before: weights, buffers, gradients, modes, optimizer, torch's default random stream and the
     generators of the network's layers. The stream behind `next_loss` is the caller's: give it batches of its own.
     Raises: InputError unless 0 < lowest < highest, steps >= 2, diverged > 1, and the first loss is finite.
@@ -75,7 +76,8 @@ def learning_rate_range_test(
             rates.append(rate)
             losses.append(loss)
             smoothed.append(mean / (1 - SMOOTHING ** (step + 1)))  # the mean begins at 0, which this makes up for
-            if smoothed[-1] > diverged * min(smoothed):
+            lowest_loss = min(smoothed)
+            if smoothed[-1] > lowest_loss + (diverged - 1) * abs(lowest_loss):
                 break
     return RangeTest(rates, losses, smoothed)
 

@@ -1,7 +1,7 @@
 """Regularisation of the weights: penalties on the loss, the proximal step of L1, decoupled decay, bounded norms.
 
-Biases and the scales and shifts of normalisation are left alone: they shape no function's complexity, and shrinking
-them only moves the output off its centre (Goodfellow et al. 2016, Deep Learning, section 7.1).
+Biases and the scales and shifts of normalisation are left alone: they add little to a function's complexity, and
+shrinking them can make it fit too little (Goodfellow et al. 2016, Deep Learning, section 7.1).
 """
 
 import math
@@ -99,11 +99,12 @@ def soft_threshold_(weights: Iterable[Tensor], threshold: float) -> None:
 def max_norm_(weights: Iterable[Tensor], largest: float) -> None:
     """Bound in place, w_j <- w_j min(1, largest / |w_j|), w_j all weights into unit (or channel) j.
 
-    Shapes: each (units, ...). Raises: InputError unless largest is above 0.
+    Shapes: each (units, ...), of two dimensions or more. Raises: InputError for vectors, and unless largest is above 0.
     Source: Srivastava et al. 2014, JMLR 15, section 5.1.
     """
     require(0 < largest < math.inf, "largest", largest, "above 0 and finite")
     for w in weights:
+        require(w.dim() >= 2, "weight shape", tuple(w.shape), "(units, ...), of two dimensions or more")
         norms = w.flatten(start_dim=1).norm(dim=1)
         w.mul_((largest / norms).clamp_(max=1).view(-1, *[1] * (w.dim() - 1)))
 

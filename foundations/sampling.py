@@ -30,7 +30,7 @@ def sample(
     if temperature == 0:
         _require_probable(logits)
         return logits.argmax(dim=-1)
-    logits = logits / temperature
+    logits = (logits - logits.amax(dim=-1, keepdim=True)) / temperature  # at most 0, so that none becomes infinite
     if top_p is not None:
         logits = keep_top_p(logits, top_p)
     _require_probable(logits)

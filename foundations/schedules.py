@@ -35,14 +35,14 @@ def cosine(total_steps: int, final: float = 0.0) -> Schedule:
 
 
 def step_decay(every: int, factor: float = 0.1) -> Schedule:
-    """Stairs: `factor` times less after every `every` steps, factor^floor(step / every)."""
+    """Multiplied by `factor` after every `every` steps: factor^floor(step / every)."""
     require(every >= 1, "every", every, "at least 1")
     _check_factor(factor)
     return lambda step: float(factor ** (step // every))
 
 
 def exponential_decay(factor: float) -> Schedule:
-    """`factor` times less at each step, factor^step: it halves every log(0.5) / log(factor) steps."""
+    """Multiplied by `factor` at each step: factor^step, halved every log(0.5) / log(factor) steps."""
     _check_factor(factor)
     return lambda step: float(factor**step)
 
@@ -87,12 +87,12 @@ def one_cycle(total_steps: int, *, rise: float = 0.3, start: float = 0.04, final
 
 
 class ReduceOnPlateau:
-    """A schedule that lowers the rate, by `factor`, when a figure that it is shown has stopped to improve.
+    """A schedule that multiplies the rate by `factor` when a watched figure has stopped improving.
 
-    `observe` the figure now and then, at the end of an epoch for instance. It improves where it beats the best so far
-    by more than `threshold` of that: below best (1 - threshold) with `mode` "min", above best (1 + threshold) with
-    "max"; NaN never does. After more than `patience` observations in a row without improvement the rate falls, to
-    `minimum` at the least; the next `cooldown` observations count as no failures.
+    Call `observe` with the figure now and then, at the end of an epoch for instance. It improves where it beats the
+    best so far by more than `threshold` of that: below best (1 - threshold) with `mode` "min", above best
+    (1 + threshold) with "max"; NaN never does. After more than `patience` observations in a row without improvement the
+    rate falls, not below `minimum` times the first rate; none of the next `cooldown` observations counts as a failure.
     Raises: InputError for impossible settings.
     """
 
@@ -125,7 +125,7 @@ class ReduceOnPlateau:
         return self.current
 
     def observe(self, value: float) -> None:
-        """Take in the figure that is watched."""
+        """Take the next value of the watched figure."""
         if self._sign * value < self._sign * self.best * self._margin:
             self.best, self.failures = float(value), 0
         else:
@@ -141,7 +141,7 @@ class ReduceOnPlateau:
         return {"current": self.current, "best": self.best, "failures": self.failures, "resting": self.resting}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from `state`."""
+        """Continue from `state`, exactly."""
         self.current, self.best = state["current"], state["best"]
         self.failures, self.resting = state["failures"], state["resting"]
 

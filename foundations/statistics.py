@@ -37,7 +37,7 @@ def bootstrap_interval(
     """Where `statistic` of scores like these would lie: the percentile interval over runs drawn again, task by task.
 
     With one run a task there is nothing to draw from: the interval is the statistic itself.
-    Shapes: (runs) or (runs, tasks). Raises: InputError for no scores, for a confidence outside (0, 1), and for less
+    Shapes: (runs) or (runs, tasks). Raises: InputError for no scores, for a confidence outside (0, 1), and for fewer
     than one resample.
     """
     from scipy.stats import bootstrap
@@ -97,6 +97,26 @@ def improvement_interval(ours: ArrayLike, others: ArrayLike, *, confidence: floa
     found, z = probability_of_improvement(left, right), float(norm.ppf((1 + confidence) / 2))
     low, high = (_least(each, len(left), len(right), z) for each in (found, 1 - found))
     return low, 1 - high
+
+
+def cohens_d(ours: ArrayLike, others: ArrayLike) -> float:
+    """Cohen's d: (mean of ours - mean of others) / s, how far two methods lie apart in standard deviations of a run.
+
+    s^2 = ((n - 1) s1^2 + (m - 1) s2^2) / (n + m - 2), the pooled variance of n and m runs. 0 for equal means;
+    infinite where they differ and no run differs from its own group's mean.
+    Shapes: (runs). Raises: InputError for several tasks, what is not finite, and fewer than two runs in a group.
+    Source: Cohen 1988, Statistical Power Analysis for the Behavioral Sciences, section 2.2.
+    """
+    left, right = _finite("ours", ours), _finite("others", others)
+    shapes = (left.shape, right.shape)
+    fits = left.ndim == right.ndim == 1 and min(len(left), len(right)) >= 2
+    require(fits, "scores.shape", shapes, "(runs), of one task, at least 2 runs each")
+    difference = float(left.mean() - right.mean())
+    squares = float(np.square(left - left.mean()).sum() + np.square(right - right.mean()).sum())
+    deviation = math.sqrt(squares / (len(left) + len(right) - 2))
+    if deviation == 0:
+        return math.copysign(math.inf, difference) if difference else 0.0
+    return difference / deviation
 
 
 def _least(found: float, ours: int, others: int, z: float) -> float:

@@ -5,8 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from foundations.errors import require
-from foundations.networks.seq2seq import Memory, Seq2Seq, source_lengths
-from foundations.text import Vocabulary
+from foundations.networks.seq2seq import Memory, Seq2Seq
+from foundations.text import Vocabulary, lengths_of
 
 
 class TeacherForcing(nn.Module):
@@ -33,7 +33,7 @@ class TeacherForcing(nn.Module):
         fits = pairs.dim() == 2 and pairs.shape[1] > self.source_places
         require(fits, "pairs shape", tuple(pairs.shape), f"(batch, more than the source's {self.source_places})")
         source, target = pairs[:, : self.source_places], pairs[:, self.source_places :]
-        lengths = source_lengths(source)
+        lengths = lengths_of(source, "source")
         memory = self.model.encode(source[:, : int(lengths.max())], lengths)
         tokens = torch.cat([torch.full_like(target[:, :1], Vocabulary.begin), target[:, :-1]], dim=1)
         if self.training and self.share < 1:

@@ -151,10 +151,8 @@ class Vocabulary:
         return found
 
 
-def pad(
-    sequences: Sequence[Sequence[int]], size: int | None = None, *, fill: int = Vocabulary.pad
-) -> tuple[Tensor, Tensor]:
-    """All sequences below each other, the shorter ones filled up behind with `fill`, to `size` or else the longest.
+def pad(sequences: Sequence[Sequence[int]], size: int | None = None) -> tuple[Tensor, Tensor]:
+    """All sequences below each other, the shorter ones filled up behind with <pad>, to `size` or else the longest.
 
     Shapes: tokens (batch, size), int64, and lengths (batch), int64.
     Raises: InputError for no sequences, an empty one, and one longer than `size`.
@@ -166,8 +164,21 @@ def pad(
     require(longest <= size, "sequence", f"of {longest} tokens", f"of {size} tokens at most")
     empty = int(lengths.argmin())
     require(int(lengths[empty]) > 0, "sequence", "[]", f"of one token at least; number {empty} is empty")
-    rows = [[*sequence, *[fill] * (size - len(sequence))] for sequence in sequences]
+    rows = [[*sequence, *[Vocabulary.pad] * (size - len(sequence))] for sequence in sequences]
     return torch.tensor(rows, dtype=torch.int64), lengths
+
+
+def lengths_of(tokens: Tensor, name: str = "tokens") -> Tensor:
+    """How many tokens each row has before its padding. Shapes: (batch, time), padded behind with 0, -> (batch).
+
+    Raises: InputError for padding elsewhere, and for rows of nothing but padding.
+    """
+    real = tokens != Vocabulary.pad
+    lengths = real.sum(dim=1)
+    behind = torch.arange(tokens.shape[1], device=tokens.device) >= lengths[:, None]
+    require(not bool((real & behind).any()), name, "padding before tokens", "padded behind the tokens only")
+    require(bool((lengths >= 1).all()), name, "nothing but padding", "a token at least in each row: one is empty")
+    return lengths
 
 
 class BucketedBatches(Batches):

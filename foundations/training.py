@@ -27,7 +27,8 @@ Precision = Literal["float32", "bf16"]
 class SupervisedLearner:
     """Mini-batch training: at every step theta moves against the gradient of the mean loss over the next batch.
 
-    - `batches` draws the samples of each step, where not just any `batch_size` of them will do (`BucketedBatches`).
+    - `batch_size` samples are drawn for each step, reshuffled every epoch; `batches` draws them in another way
+      (`BucketedBatches`). Give one of the two.
     - `prepare` makes the network's input of a batch of `inputs`, so that images may lie in memory as bytes and be
       augmented anew each time.
     - `schedule` gives the factor on the optimizer's learning rates at each step, or lowers them where the validation
@@ -41,8 +42,8 @@ class SupervisedLearner:
     Yields for each step `loss/training` (without the penalty), `loss/penalty` and `gradients/norm` (before clipping)
     where asked for, and the figures of the validation when it was due; endless unless stopped early.
 
-    Raises: InputError where inputs and targets differ in number, inputs are not finite, integer targets are all of one
-    class, the batch is larger than the data, and where what looks at validation figures has none.
+    Raises: InputError where inputs and targets differ in number or are not finite, where targets of whole numbers are
+    all of one class, for a batch larger than the data, and for early stopping or a plateau schedule without validation.
     """
 
     def __init__(
@@ -97,7 +98,7 @@ class SupervisedLearner:
             yield metrics
 
     def _leave_gradients(self, chosen: Tensor) -> dict[str, float | Tensor]:
-        """Leave in the weights the gradient of the loss over the samples `chosen`."""
+        """Compute the gradient of the loss over the samples `chosen`, which `backward` leaves in the weights."""
         chosen = share_of(chosen)
         with sharing(*self._drawn_from):
             prediction = self._predict(chosen)

@@ -7,10 +7,11 @@ A network here has a `body`, an `nn.Sequential` of named layers, and a `head`, t
 from typing import Any, Self
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from foundations.errors import InputError, require
 from foundations.layers import Linear
+from foundations.modes import evaluation_mode
 from foundations.normalization import BatchNorm
 
 
@@ -133,6 +134,52 @@ def block_learning_rates(network: nn.Module, learning_rate: float, factor: float
             groups.append({"params": learning, "lr": learning_rate * factor**above, "name": name})
     require(len(groups) > 0, "network", "all frozen", "thawed in part, so that something can learn")
     return groups[::-1]
+
+
+def few_shot(labels: Tensor, shots: int, generator: torch.Generator) -> Tensor:
+    """The places of `shots` samples of each class, drawn at random: the data of a k-shot task.
+
+    Shapes: labels (n), class numbers from 0 -> (classes * shots), class by class, on the labels' device.
+    Raises: InputError for shots below 1, and for a class that has fewer samples.
+    """
+    scarcest = int(labels.bincount().min())
+    require(1 <= shots <= scarcest, "shots", shots, f"from 1 to {scarcest}, the samples of the rarest class")
+    order = torch.randperm(len(labels), generator=generator)
+    shuffled = labels.cpu()[order]
+    chosen = [order[shuffled == label][:shots] for label in range(int(labels.max()) + 1)]
+    return torch.cat(chosen).to(labels.device)
+
+
+@torch.no_grad()
+def block_features(network: nn.Module, x: Tensor) -> dict[str, Tensor]:
+    """What the body makes of x: "input" is x itself, then the features behind each block (pooling included), by name.
+
+    The network passes in evaluation mode and is as before afterwards.
+    Shapes: x (n, *) -> (n, features) each, as rows. Raises: InputError as `blocks`.
+    """
+    starts = blocks(network)
+    features, behind = {}, "input"
+    with evaluation_mode(network):
+        for name, layer in network.body.named_children():  # type: ignore[union-attr]
+            if name in starts:
+                features[behind], behind = x.flatten(1), name
+            x = layer(x)
+    return features | {behind: x.flatten(1)}
+
+
+def nearest_neighbour_accuracy(features: Tensor, labels: Tensor) -> float:
+    """The share of samples whose nearest other sample (Euclidean distance) is of their class.
+
+    So 1-nearest-neighbour classification, each sample left out in turn: it needs no training, and says how well the
+    features tell the classes apart. The distances are a matrix (n, n): take a few thousand samples at most.
+    Shapes: features (n, *), labels (n). Raises: InputError for other shapes and fewer than two samples.
+    Source: Cover & Hart 1967, IEEE Transactions on Information Theory 13(1).
+    """
+    require(len(features) >= 2, "features", len(features), "at least 2 samples")
+    require(labels.shape == features.shape[:1], "labels shape", tuple(labels.shape), f"({len(features)},)")
+    rows = features.flatten(1)
+    distances = torch.cdist(rows, rows).fill_diagonal_(torch.inf)
+    return (labels[distances.argmin(dim=1)] == labels).float().mean().item()
 
 
 def _head(network: nn.Module) -> Linear | nn.Linear:

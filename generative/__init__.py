@@ -1,4 +1,8 @@
-"""Models that make data: adversarial networks now; autoencoders, Boltzmann machines and more beside them."""
+"""Models that make data, and what is measured of them.
+
+Autoencoders, variational autoencoders, Boltzmann machines and adversarial networks; the judge and its metrics, bounds
+on the log-likelihood, what codes are good for, ways through latent space; adversarial examples.
+"""
 
 import lazy_loader
 

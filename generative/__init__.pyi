@@ -24,6 +24,7 @@ from .gan.learner import GAN as GAN
 from .gan.learner import build_gan as build_gan
 from .gan.objectives import objective as objective
 from .gan.spectral import SpectralNorm as SpectralNorm
+from .gaussian_codes import GaussianCodes as GaussianCodes
 from .judge import Judge as Judge
 from .judge import judge_version as judge_version
 from .judge import load_judge as load_judge

@@ -17,7 +17,7 @@ from foundations.modes import evaluation_mode
 from foundations.schedules import linear_warmup
 from foundations.streams import Streams
 from foundations.training import Prepare, SupervisedLearner
-from generative.codes import in_unit_range
+from generative.pixels import in_unit_range
 
 Norm = Literal["linf", "l2"]
 """How far a change is: linf: its largest over the pixels. l2: its Euclidean length over all of them."""
@@ -109,7 +109,7 @@ def _uphill(network: nn.Module, x: Tensor, labels: Tensor, norm: Norm) -> Tensor
 
 
 def _moved(x: Tensor, change: Tensor, epsilon: float, norm: Norm) -> Tensor:
-    """X plus what of `change` the ball and the range 0 to 1 allow, rounded towards x."""
+    """The sum x + change as far as the ball and the range 0 to 1 allow, rounded towards x."""
     radius = epsilon * (1 - MARGIN)
     if norm == "linf":
         change = change.clamp(-radius, radius)

@@ -14,6 +14,7 @@ from torch.nn.functional import normalize
 
 from foundations.errors import require, require_choice
 from foundations.modes import evaluation_mode
+from generative.pixels import in_unit_range
 
 Measure = Literal["euclidean", "cosine"]
 """euclidean: how far apart two codes lie. cosine: the angle between them, whatever their lengths."""
@@ -94,11 +95,6 @@ def reconstruction_errors(coder: Coder, images: Tensor, *, batch_size: int = 500
     return _by_batches(coder, errors, images, batch_size)
 
 
-def in_unit_range(images: Tensor) -> Tensor:
-    """Bytes 0 .. 255 as floats in [0, 1]; floats as they are."""
-    return images if images.is_floating_point() else images / 255
-
-
 @torch.no_grad()
 def _by_batches(coder: Coder, work: Callable[[Tensor], Tensor], rows: Tensor, batch_size: int) -> Tensor:
     """`work` on batch after batch, a module in evaluation mode; its mode is put back afterwards."""
@@ -120,21 +116,24 @@ def nearest(
     Raises: InputError for other shapes, an unknown measure, and unless 1 <= count <= n.
     """
     require_choice("measure", measure, get_args(Measure))
-    if measure == "cosine":
-        return _most_alike(normalize(queries, dim=1), normalize(gallery, dim=1), count, batch_size)[1]
-    return _most_alike(queries, gallery, count, batch_size)[1]
+    return _most_alike(queries, gallery, count, measure, batch_size)[1]
 
 
-def _most_alike(queries: Tensor, gallery: Tensor, count: int, batch_size: int) -> tuple[Tensor, Tensor]:
-    """The `count` largest q g - |g|^2 / 2 for each query, and where they are: |q - g|^2 is least there.
+def _most_alike(
+    queries: Tensor, gallery: Tensor, count: int, measure: Measure, batch_size: int
+) -> tuple[Tensor, Tensor]:
+    """For each query the `count` largest likenesses in the gallery and where they are: (q, count) each.
 
-    What is the same for all of the gallery, |q|^2 / 2, is left out.
+    cosine: cos(q, g), 0 for a row of zeros, which points nowhere. euclidean: q g - |g|^2 / 2, which is largest where
+    |q - g|^2 is least; |q|^2 / 2, the same for all of the gallery, is left out.
     """
     fits = queries.dim() == gallery.dim() == 2 and queries.shape[1] == gallery.shape[1]
     require(fits, "queries shape", tuple(queries.shape), f"(q, width) with the gallery's {tuple(gallery.shape[1:])}")
     require(1 <= count <= len(gallery), "count", count, f"between 1 and {len(gallery)}, the size of the gallery")
-    halves = gallery.square().sum(dim=1) / 2
-    parts = [(part @ gallery.T).sub_(halves).topk(count, dim=1) for part in queries.split(batch_size)]
+    if measure == "cosine":
+        queries, gallery = normalize(queries, dim=1), normalize(gallery, dim=1)
+    handicap = gallery.square().sum(dim=1) / 2 if measure == "euclidean" else gallery.new_zeros(len(gallery))
+    parts = [(part @ gallery.T).sub_(handicap).topk(count, dim=1) for part in queries.split(batch_size)]
     return torch.cat([part.values for part in parts]), torch.cat([part.indices for part in parts])
 
 
@@ -171,9 +170,9 @@ def novelty_scores(coder: Coder, images: Tensor, ordinary: Tensor, *, count: int
     Raises: InputError for no images, codes of another width and unless 1 <= count <= m.
     Source: Ramaswamy et al. 2000, SIGMOD 29.
     """
-    codes, ordinary = (normalize(rows, dim=1) for rows in (embed(coder, images, batch_size=batch_size), ordinary))
-    alike, _ = _most_alike(codes, ordinary, count, batch_size)  # cos - 1/2, between rows of length 1
-    return 0.5 - alike.mean(dim=1)
+    codes = embed(coder, images, batch_size=batch_size)
+    cosines, _ = _most_alike(codes, ordinary, count, "cosine", batch_size)
+    return 1 - cosines.mean(dim=1)
 
 
 def anomaly_threshold(scores: Tensor, quantile: float = 0.95) -> float:

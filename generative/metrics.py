@@ -13,6 +13,7 @@ from torch import Tensor
 from foundations.errors import require
 from generative.judge import Judge
 from generative.neighbourhoods import precision_recall
+from generative.pixels import in_unit_range
 
 SAMPLES_PER_FEATURE = 5
 """Fewer samples than this for each feature give no covariance worth the name."""
@@ -93,10 +94,10 @@ def nearest_distances(images: Tensor, references: Tensor, *, batch_size: int = 1
 
     Shapes: images (n, 1, height, width), references (m, 1, height, width), either bytes or in [0, 1]; result (n).
     """
-    rows = _in_unit_range(images).flatten(start_dim=1)
+    rows = _checked(images).flatten(start_dim=1)
     best = torch.full((len(rows),), torch.inf, device=rows.device)
     for part in references.split(batch_size):
-        part_rows = _in_unit_range(part).flatten(start_dim=1)
+        part_rows = _checked(part).flatten(start_dim=1)
         nearest = torch.cdist(rows, part_rows).argmin(dim=1)
         # cdist goes through a matrix product, whose rounding hides exact copies: measure the winners again.
         best = torch.minimum(best, (rows - part_rows[nearest]).norm(dim=1))
@@ -167,7 +168,7 @@ class Assessor:
     @torch.no_grad()
     def _look(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Features (n, 64) and class probabilities (n, 10)."""
-        features = [self.judge.features(_in_unit_range(part.to(self._device))) for part in images.split(500)]
+        features = [self.judge.features(_checked(part.to(self._device))) for part in images.split(500)]
         together = torch.cat(features)
         return together, self.judge.head(together).softmax(dim=1)
 
@@ -178,7 +179,7 @@ def yardsticks(assessor: Assessor, test_images: Tensor, generator: torch.Generat
     The first is the floor that nothing made can be expected to beat. The noise is drawn from `generator`, on the CPU.
     Shapes: test_images (n, 1, 28, 28), bytes or in [0, 1].
     """
-    real = _in_unit_range(test_images.cpu())
+    real = _checked(test_images.cpu())
     makers: dict[str, Callable[[], Tensor]] = {
         "real test images": lambda: real,
         f"real with N(0, {NOISE}) noise": lambda: noisy(real, generator),
@@ -199,10 +200,10 @@ def noisy(images: Tensor, generator: torch.Generator) -> Tensor:
     return (images + NOISE * noise).clamp(0, 1)
 
 
-def _in_unit_range(images: Tensor) -> Tensor:
-    if images.dtype == torch.uint8:
-        return images / 255
-    low, high = (bound.item() for bound in images.aminmax())
-    # Not-a-number fails every comparison, and so this one.
-    require(low >= 0 and high <= 1, "image values", (low, high), "in [0, 1] if floats, or else bytes")
-    return images
+def _checked(images: Tensor) -> Tensor:
+    """Images in [0, 1]. Raises: InputError for floats outside, as of a generator that ends in a tanh."""
+    if images.is_floating_point():
+        low, high = (bound.item() for bound in images.aminmax())
+        # Not-a-number fails every comparison, and so this one.
+        require(low >= 0 and high <= 1, "image values", (low, high), "in [0, 1] if floats, or else bytes")
+    return in_unit_range(images)

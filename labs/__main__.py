@@ -4,23 +4,38 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
+from functools import partial
+from importlib import import_module
 
 from foundations.errors import InputError, require_choice
 from labs.kit.ends import drop_output, machine_fault, open_output, say_error
 
 COMMANDS = {
-    "runs": "recent runs and how they ended",
-    "resume": "go on with a run that was stopped: resume RUN|last",
-    "replay": "run a run again from its record and compare every metric: replay RUN|last",
-    "sweep": "hyper-parameter search over many runs of a lab: sweep LAB --space NAME=RANGE ... --metric NAME",
-    "compare": "runs beside each other, with honest statistics: compare RUNS... | --lab LAB --group SETTING",
-    "best": "the best finished run of a lab, by its registered model: best LAB",
-    "find": "from a word of the notes to code, labs and tests: find WORDS",
-    "ui": "the MLflow dashboard: ui [--port 5000] [--no-browser]",
-    "data": "list, fetch and verify the data sets: data [list|fetch|verify] [NAME|all]",
-    "explain": "why a finished run's model says what it says: explain RUN|last --input CASE",
-    "verify": "hold every block against its reference: verify [NAME ...] [--markdown FILE]",
+    "runs": ("labs.kit.listing:runs", "recent runs and how they ended"),
+    "resume": ("labs.kit.commands:resume", "go on with a run that was stopped: resume RUN|last"),
+    "replay": ("labs.kit.commands:replay", "run a run again from its record and compare every metric: replay RUN|last"),
+    "sweep": (
+        "labs.kit.sweeps.command:main",
+        "hyper-parameter search over many runs of a lab: sweep LAB --space NAME=RANGE ... --metric NAME",
+    ),
+    "compare": (
+        "labs.kit.comparing.command:main",
+        "runs beside each other, with honest statistics: compare RUNS... | --lab LAB --group SETTING",
+    ),
+    "best": ("labs.kit.best:main", "the best finished run of a lab, by its registered model: best LAB"),
+    "find": ("labs.finding.command:main", "from a word of the notes to code, labs and tests: find WORDS"),
+    "ui": ("labs.kit.dashboard:main", "the MLflow dashboard: ui [--port 5000] [--no-browser]"),
+    "data": ("labs.kit.data.command:main", "list, fetch and verify the data sets: data [list|fetch|verify] [NAME|all]"),
+    "explain": (
+        "labs.explaining.command:main",
+        "why a finished run's model says what it says: explain RUN|last --input CASE",
+    ),
+    "verify": (
+        "labs.verification.command:main",
+        "hold every block against its reference: verify [NAME ...] [--markdown FILE]",
+    ),
 }
+"""Each command: the module and function that carry it out, imported when it is called; and what it does."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     open_output()
     try:
-        status = _list() if not words or words[0] in ("-h", "--help", "list") else _command(words[0])(words[1:])
+        status = _command(words[0])(words[1:]) if words else _list([])
         print(end="", flush=True)  # a reader that has gone is found here, not after the end
         return status
     except InputError as error:
@@ -45,9 +60,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _list() -> int:
+def _list(words: list[str]) -> int:
     from labs.kit.lab import discover
 
+    if words:
+        raise InputError(f"{words[0]}: is one word too many; python -m labs COMMAND --help explains a command")
     entries = discover()
     width = max(len(name) for name in [*COMMANDS, *(entry.name for entry in entries)])
     print("Labs (python -m labs.NAME --help):\n")
@@ -57,7 +74,7 @@ def _list() -> int:
             if entry.topic == topic:
                 _print_entry(entry.name, width, entry.summary)
     print("\nCommands (python -m labs COMMAND):\n")
-    for name, summary in COMMANDS.items():
+    for name, (_, summary) in COMMANDS.items():
         _print_entry(name, width, summary)
     return 0
 
@@ -73,41 +90,15 @@ def _command(name: str) -> Callable[[list[str]], int]:
     """The function behind a word of the command line: a command, or a lab by its name."""
     from labs.kit.lab import discover
 
+    if name in ("-h", "--help", "list"):
+        return _list
     labs = [entry.name for entry in discover()]
     require_choice("command", name, [*COMMANDS, *labs])
     if name in labs:
-        return lambda rest: _run_lab(name, rest)
-    if name == "data":
-        from labs.kit.data import command
-
-        return command.main
-    if name == "ui":
-        from labs.kit import dashboard
-
-        return dashboard.main
-    if name == "explain":
-        from labs.explaining import command as explaining
-
-        return explaining.main
-    if name == "verify":
-        from labs.verification import command as verification
-
-        return verification.main
-    if name == "sweep":
-        from labs.kit.sweeps import command as sweeping
-
-        return sweeping.main
-    if name == "compare":
-        from labs.kit.comparing import command as comparing
-
-        return comparing.main
-    if name == "find":
-        from labs.finding import command as finding
-
-        return finding.main
-    from labs.kit import commands
-
-    return {"runs": commands.runs, "resume": commands.resume, "replay": commands.replay, "best": commands.best}[name]
+        return partial(_run_lab, name)
+    module, _, function = COMMANDS[name][0].partition(":")
+    command: Callable[[list[str]], int] = getattr(import_module(module), function)
+    return command
 
 
 def _run_lab(name: str, rest: list[str]) -> int:

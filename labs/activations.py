@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
+from statistics import mean
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import foundations
@@ -18,7 +19,7 @@ import labs.kit as kit
 from foundations.errors import require
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from foundations.learner import Metrics
 
@@ -31,8 +32,10 @@ FLAT = 0.01
 """A slope below this is called saturated."""
 PROBES = 1_000
 """Images on which units are looked at."""
-Found = dict[str, dict[tuple[str, float, float, int], float]]
-"""Figure -> (activation, first biases, learning rate, repeat) -> value."""
+Setting = tuple[str, float, float, int]
+"""Activation, first biases, learning rate, repeat."""
+Found = dict[str, dict[Setting, float]]
+"""The values of each figure, by setting."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class Config(kit.Config):
 
 
 class Family:
-    """Networks of one activation for every start, learning rate and repeat, trained side by side."""
+    """A learner that trains networks of one activation side by side: every start, learning rate and repeat."""
 
     def __init__(self, config: Config, activation: str, images: "Tensor", labels: "Tensor", run: kit.Run) -> None:
         self.activation, self.device = activation, run.device
@@ -87,7 +90,7 @@ class Family:
         )
 
     def learn(self) -> Iterator["Metrics"]:
-        """One update of each; yields their mean loss."""
+        """Yield the mean loss of all networks after one update of each."""
         import torch
 
         updates = [member.learn() for member in self.members.values()]
@@ -95,16 +98,18 @@ class Family:
             yield {"loss": torch.stack([torch.as_tensor(next(each)["loss/training"]) for each in updates]).mean()}
 
     def state_dict(self) -> dict[str, Any]:
-        """The states of all."""
+        """The states of all networks."""
         return {"members": [member.state_dict() for member in self.members.values()]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from `state`."""
+        """Continue from `state`, exactly."""
         for member, each in zip(self.members.values(), state["members"], strict=True):
             member.load_state_dict(each)
 
     def silent(self, images: "Tensor") -> dict[tuple[float, float, int], float]:
-        """Of each network the share of hidden units that no image lifts above 0."""
+        """The share of silent hidden units of each network: those that no image lifts above 0."""
+        from foundations.hidden_layers import silent_share
+
         return {key: silent_share(member.network, images) for key, member in self.members.items()}
 
 
@@ -131,7 +136,7 @@ def main(config: Config, run: kit.Run) -> None:
 
 
 def curve(name: str) -> "tuple[Tensor, Tensor, Tensor]":
-    """Places from -8 to 8, the activation's values there and its slopes."""
+    """Inputs z from -8 to 8, the activation's values there and its slopes."""
     import torch
 
     z = torch.arange(-800, 801, dtype=torch.float64) / 100
@@ -140,7 +145,7 @@ def curve(name: str) -> "tuple[Tensor, Tensor, Tensor]":
 
 
 def saturation(z: "Tensor", slopes: "Tensor") -> tuple[float, float]:
-    """Where the outer stretches end on which |slope| < FLAT: below the first number and above the second."""
+    """The activation is saturated, |slope| < FLAT, at all z below the first number and above the second."""
     steep = z[slopes.abs() >= FLAT]
     return float(steep.min()), float(steep.max())
 
@@ -178,41 +183,9 @@ def build(
     return network
 
 
-def preactivations(network: "nn.Module", images: "Tensor") -> "list[Tensor]":
-    """What goes into each hidden layer's activation. Shapes: (batch, width) each."""
-    import torch
-
-    found: list[Tensor] = []
-    layers = [layer for layer in network.modules() if isinstance(layer, foundations.Linear)][:-1]  # but the head
-    hooks = [layer.register_forward_hook(lambda layer, inputs, output: found.append(output)) for layer in layers]
-    with torch.no_grad():
-        network(images)
-    for hook in hooks:
-        hook.remove()
-    return found
-
-
-def silent_share(network: "nn.Module", images: "Tensor") -> float:
-    """The share of hidden units that none of `images` lifts above 0, the mean over the layers."""
-    shares = [float((z.amax(dim=0) <= 0).float().mean()) for z in preactivations(network, images)]
-    return sum(shares) / len(shares)
-
-
-def gradients_back(network: "foundations.MLP", images: "Tensor", streams: "foundations.Streams") -> list[float]:
-    """The gradient's size at the output of each hidden layer, when a random one of length 1 is sent back."""
-    import torch
-
-    outputs = [images]
-    for layer in network.body.children():
-        outputs.append(layer(outputs[-1]))
-    outputs = outputs[2:]  # without the images, and as rows
-    sent = torch.randn(outputs[-1].shape, generator=streams.torch("sent"), dtype=images.dtype)
-    found = torch.autograd.grad(outputs[-1], outputs, sent / sent.norm())
-    return [float(gradient.norm()) for gradient in found]
-
-
 def _send_back(config: Config, run: kit.Run, images: "Tensor") -> None:
     """Gradients through a deep network for every activation: with weights that keep sizes, and with its own gain."""
+    from foundations.hidden_layers import gradients_sent_back
     from labs.drawings import activations as drawings
 
     images = images.cpu().double()
@@ -224,7 +197,7 @@ def _send_back(config: Config, run: kit.Run, images: "Tensor") -> None:
         own = foundations.initializers.gain({"identity": "linear"}.get(name, name))
         for kind, gain in {"1": 1.0, "own": own}.items():
             network = build(sizes, name, gain, 0.0, run.streams).double()
-            came_back[kind, name] = gradients_back(network, images, run.streams)
+            came_back[kind, name] = gradients_sent_back(network, images, run.streams.torch("sent"))
             first = came_back[kind, name][0]
             factor = first ** (1 / max(config.depth - 1, 1))
             if kind == "1":
@@ -240,6 +213,8 @@ def _send_back(config: Config, run: kit.Run, images: "Tensor") -> None:
 
 def typical_slope(network: "foundations.MLP", name: str, images: "Tensor") -> float:
     """The root of the mean squared slope of a layer's units, its geometric mean over the hidden layers."""
+    from foundations.hidden_layers import preactivations
+
     slopes = getattr(foundations.activations, f"{name}_derivative")
     squares = [float(slopes(z).square().mean()) for z in preactivations(network, images)]
     return math.exp(sum(math.log(square) for square in squares) / len(squares) / 2)
@@ -266,23 +241,28 @@ def _train(
             logits = foundations.predict(family.members[key].network, probes)
             found["silent units"][activation, *key] = share
             found["accuracy"][activation, *key] = foundations.accuracy(logits, probe_labels)
-    rows = []
-    for activation, start, rate in product(TRAINED, STARTS, config.learning_rates):
-        row: dict[str, object] = {"activation": activation, "first biases": start, "learning rate": rate}
-        for name in found:
-            values = repeats(found, name, activation, start, rate)
-            mean = sum(values) / len(values)
-            row |= {name: round(mean, 4), f"least {name}": round(min(values), 4), f"most {name}": round(max(values), 4)}
-            if rate == max(config.learning_rates) and start == 0:
-                run.summary({f"{name.replace(' ', '_')}_at_largest_rate/{activation}": mean})
-        rows.append(row)
-    run.table("silent_units", rows)
+    for activation in TRAINED:
+        for name, values in found.items():
+            chosen = repeats(values, activation, 0.0, max(config.learning_rates))
+            run.summary({f"{name.replace(' ', '_')}_at_largest_rate/{activation}": mean(chosen)})
+    settings = product(TRAINED, STARTS, config.learning_rates)
+    run.table("silent_units", [silent_row(found, *setting) for setting in settings])
     run.figure("silent_units", drawings.draw_silent(found, config.learning_rates))
 
 
-def repeats(found: Found, name: str, activation: str, start: float, rate: float) -> list[float]:
-    """The figure `name` of every repeat of one setting."""
-    return [value for key, value in found[name].items() if key[:3] == (activation, start, rate)]
+def silent_row(found: Found, activation: str, start: float, rate: float) -> dict[str, object]:
+    """A row of the table: mean, least and most of each figure over the repeats of one setting."""
+    row: dict[str, object] = {"activation": activation, "first biases": start, "learning rate": rate}
+    for name, values in found.items():
+        chosen = repeats(values, activation, start, rate)
+        row |= {name: round(mean(chosen), 4), f"least {name}": round(min(chosen), 4)}
+        row[f"most {name}"] = round(max(chosen), 4)
+    return row
+
+
+def repeats(values: dict[Setting, float], activation: str, start: float, rate: float) -> list[float]:
+    """The values of every repeat of one setting."""
+    return [value for key, value in values.items() if key[:3] == (activation, start, rate)]
 
 
 if __name__ == "__main__":

@@ -13,23 +13,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import labs.kit as kit
+from labs.drawings import ad_bidding as drawings
+from labs.drawings.ad_bidding import BIDDERS
 
 if TYPE_CHECKING:
     import numpy as np
-    from matplotlib.figure import Figure
     from numpy.typing import NDArray
-
-    from agents.bandits import BiddingAgent
 
     Days = list[dict[str, NDArray[np.float64]]]
 
 topic = "agents"
-BIDDERS = {
-    "fixed": "fixed bid, best on the training days",
-    "values": "values learned, price of money frozen",
-    "pacing": "pacing, all users alike",
-    "both": "values learned, pacing",
-}
 GRID = tuple(0.005 * 1.12**step for step in range(40))
 """Fixed bids that are tried."""
 
@@ -62,15 +55,20 @@ def main(config: Config, run: kit.Run) -> None:
     """Find the best fixed bid, learn to bid, compare on test days."""
     import numpy as np
 
+    from agents.bandits import share_of_optimum
+
     learners = build(config, run)
     for name, agent in learners.items():
         for _ in run.follow(agent, steps=config.training_days, examples_per_step=config.auctions, name=name):
             pass
     days = {name: test(name, learners, config, run) for name in BIDDERS}
-    means = {name: np.mean([share_of_optimum(day) for day in each], axis=0) for name, each in days.items()}
+    shares = {
+        name: [share_of_optimum(day["clicks"].sum(0), day["optimum"]) for day in each] for name, each in days.items()
+    }
+    means = {name: np.mean(each, axis=0) for name, each in shares.items()}
     run.table("test_days", [row(name, days[name], means) for name in BIDDERS])
-    run.figure("the_day", draw_day(days, config))
-    run.figure("comparison", draw_comparison(means, learners["both"]))
+    run.figure("the_day", drawings.draw_day(days))
+    run.figure("comparison", drawings.draw_comparison(means, learners["both"]))
     gain = means["both"] / means["fixed"] - 1
     reached = {f"share_of_optimum/{name}": float(mean.mean()) for name, mean in means.items()}
     run.summary({**reached, "gain_over_fixed": float(gain.mean()), "worlds_with_gain": float((gain > 0).mean())})
@@ -112,14 +110,6 @@ def test(name: str, learners: Mapping[str, Any], config: Config, run: kit.Run) -
     return [play_day(bidder, agent.interaction) for _ in range(config.test_days)]
 
 
-def share_of_optimum(day: "Mapping[str, NDArray[np.float64]]") -> "NDArray[np.float64]":
-    """Expected clicks as a share of the best bids' in hindsight: (worlds)."""
-    import numpy as np
-
-    found: NDArray[np.float64] = day["clicks"].sum(0) / np.maximum(day["optimum"], 1e-9)
-    return found
-
-
 def row(name: str, days: "Days", means: "Mapping[str, NDArray[np.float64]]") -> dict[str, object]:
     """What a bidder reached on the test days."""
     import numpy as np
@@ -135,59 +125,6 @@ def row(name: str, days: "Days", means: "Mapping[str, NDArray[np.float64]]") -> 
         "money lasts for": f"{ends:.0%} of the day",
         "better than the fixed bid in": f"{(means[name] > means['fixed']).mean():.0%} of the worlds",
     }
-
-
-# --- the figures ------------------------------------------------------------------------------------------------------
-
-
-def draw_day(days: "Mapping[str, Days]", config: Config) -> "Figure":
-    """How the money goes over the day, and how the clicks come."""
-    import numpy as np
-
-    colours = kit.figures.COLOURS  # the project's style comes with them
-    from matplotlib import pyplot as plt
-
-    figure, (left, right) = plt.subplots(1, 2, figsize=(12.5, 4.8))
-    hours = np.linspace(0, 24, config.auctions + 1)
-    for (name, each), colour in zip(days.items(), colours, strict=False):
-        spent = 100 * (1 - np.concatenate([day["money"] for day in each], axis=1))
-        clicks = np.concatenate([np.cumsum(day["clicks"], 0) / day["optimum"] for day in each], axis=1)
-        low, high = np.quantile(spent, (0.1, 0.9), axis=1)
-        left.plot(hours, spent.mean(1), "-", color=colour, linewidth=2, label=BIDDERS[name])
-        left.fill_between(hours, low, high, color=colour, alpha=0.1, linewidth=0)
-        right.plot(hours[1:], 100 * clicks.mean(1), "-", color=colour, linewidth=2)
-    left.plot((0, 24), (0, 100), ":", color="black", linewidth=1, label="evenly")
-    left.set(ylabel="budget spent (%)", title="Money over the day (8 in 10 days shaded)")
-    right.set(ylabel="clicks to expect, % of the best in hindsight", title="Clicks over the day", ylim=(0, 103))
-    right.axhline(100, color="black", linewidth=1, linestyle=":")
-    for axes in (left, right):
-        axes.set(xlabel="time of day (h)", xticks=range(0, 25, 4), xlim=(0, 24))
-    figure.legend(loc="outside lower center", ncols=5, fontsize=9)
-    figure.suptitle(f"Test days, an equal budget for all: mean of {config.worlds} worlds")
-    return figure
-
-
-def draw_comparison(means: "Mapping[str, NDArray[np.float64]]", agent: "BiddingAgent") -> "Figure":
-    """Every world a dot: each bidder against the fixed bid; and what the first bidder learned of users."""
-    import numpy as np
-
-    colours = kit.figures.COLOURS
-    from matplotlib import pyplot as plt
-
-    figure, (left, right) = plt.subplots(1, 2, figsize=(12.5, 4.8))
-    scatter = np.random.default_rng(0).uniform(-0.12, 0.12, len(means["fixed"]))
-    for place, (mean, colour) in enumerate(zip(means.values(), colours, strict=False)):
-        left.plot(100 * mean, place + scatter, "o", color=colour, markersize=5, alpha=0.6)
-        left.plot([100 * mean.mean()] * 2, (place - 0.28, place + 0.28), "-", color="black", linewidth=2.5)
-    left.set_yticks(range(len(means)), [BIDDERS[name].replace(", ", ",\n") for name in means])
-    left.set(xlabel="clicks to expect, % of the best in hindsight", title="Test days: a dot a world, a line the mean")
-    left.invert_yaxis()
-    clicks: Any = agent.bidder.clicks
-    worlds: Any = agent.interaction.environments
-    right.plot((0, 0.6), (0, 0.6), ":", color="black", linewidth=1)
-    right.plot(worlds.weights.ravel(), clicks.weights[:, 0].ravel(), "o", color=colours[0], markersize=5, alpha=0.6)
-    right.set(xlabel="true click probability", ylabel="as learned from won auctions", title="Interests of all worlds")
-    return figure
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ beside principal components, the best that straight lines can do. Denoising: Vin
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple
 
 from annotated_types import Ge
@@ -105,22 +105,14 @@ def main(config: Config, run: kit.Run) -> None:
 
 def load(config: Config, run: kit.Run) -> "ImageData":
     """The images, shuffled, since the first ones of a folder may all be of one class; no more than asked for."""
-    from dataclasses import replace
-
     import torch
 
-    images, stream = run.load_images(config.data), run.streams.torch("subset")
-    train = torch.randperm(len(images.train_images), generator=stream)[: config.training_images]
+    stream = run.streams.torch("subset")
+    images = run.load_images(config.data).subset(config.training_images, stream)
     test = torch.randperm(len(images.test_images), generator=stream)[: config.test_images]
-    most = min(len(train), config.gallery)
+    most = min(len(images.train_images), config.gallery)
     require(config.neighbours <= most, "neighbours", config.neighbours, f"at most {most}, the images searched")
-    return replace(
-        images,
-        train_images=images.train_images[train],
-        train_labels=images.train_labels[train],
-        test_images=images.test_images[test],
-        test_labels=images.test_labels[test],
-    )
+    return replace(images, test_images=images.test_images[test], test_labels=images.test_labels[test])
 
 
 def _train(config: Config, images: "ImageData", run: kit.Run) -> "generative.Autoencoder":

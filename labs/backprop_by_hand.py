@@ -17,7 +17,6 @@ from foundations.errors import require
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch import nn
 
     from foundations.scratch import Layer, Network
     from foundations.scratch.arrays import Array
@@ -111,7 +110,7 @@ def check_gradients(
     network.backward(scratch.cross_entropy_from_logits(network.forward(x), labels)[1])
     generator, checked = streams.numpy("checked weights"), {}
     for name, gradient in network.gradients().items():
-        # Behind a pixel that is always black, or before a silent neuron, nothing is to be seen: gradients there are 0.
+        # Weights of a pixel that is always black, or of a silent neuron, have gradients of 0: those prove nothing.
         places = generator.permutation(gradient.ravel().nonzero()[0])[:CHECKED_WEIGHTS]
         numerical = scratch.numerical_gradient(error, network.parameters()[name], places, step=1e-6)
         checked[name] = (gradient.ravel()[places], numerical)
@@ -125,7 +124,7 @@ def _scaled(images: "np.ndarray[Any, Any]", dtype: str = "float32") -> "Array":
 
 
 def _train(network: "Network", config: Config, digits: "ImageData", run: kit.Run) -> float:
-    """Train; gives the seconds of processor time that it took in this process."""
+    """Train; gives the processor time that it took in this process, in seconds."""
     from foundations import scratch
 
     steps_per_epoch = len(digits.train_labels) // config.batch_size
@@ -162,7 +161,7 @@ def _show(
 
     x, labels = _scaled(digits.test_images.numpy()), digits.test_labels.numpy()
     logits = network.predict(x)
-    twin = as_torch(network)
+    twin = scratch.as_torch(network)
     wanted = foundations.predict(twin, digits.test_images[:500] / 255).numpy()
     errors = {name: scratch.relative_error(*pair) for name, pair in checked.items()}
     rows = [
@@ -184,28 +183,6 @@ def _show(
     if (logits.argmax(axis=1) != labels).any():
         run.figure("mistakes", drawings.draw_mistakes(x, labels, scratch.softmax(logits), digits.class_names))
     run.model("network", twin, digits.test_images[:8] / 255)
-
-
-def as_torch(network: "Network") -> "nn.Module":
-    """The same network of torch's layers, with the same weights: the proof, and what others can load."""
-    import torch
-    from torch import nn
-
-    from foundations import scratch
-
-    def twin(layer: "Layer") -> nn.Module:
-        shape = layer.parameters["weight"].shape if "weight" in layer.parameters else ()
-        if isinstance(layer, scratch.Convolution):
-            return nn.Conv2d(shape[1], shape[0], shape[2], layer.stride, layer.padding)
-        if isinstance(layer, scratch.Dense):
-            return nn.Linear(shape[1], shape[0])
-        if isinstance(layer, scratch.MaxPool):
-            return nn.MaxPool2d(layer.size, layer.stride, layer.padding)
-        return nn.ReLU() if isinstance(layer, scratch.ReLU) else nn.Flatten()
-
-    module = nn.Sequential(*(twin(layer) for layer in network.layers))
-    module.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in network.parameters().items()})
-    return module.eval()
 
 
 if __name__ == "__main__":

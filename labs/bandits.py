@@ -13,29 +13,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import labs.kit as kit
 from foundations.errors import require
+from labs.drawings import bandits as drawings
+from labs.drawings.bandits import LOOK
 
 if TYPE_CHECKING:
     import numpy as np
-    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
     from agents.bandits import BanditAgent
 
 topic = "agents"
 SEGMENTS, CUSTOMERS = 4, 1_000
-CAMPAIGN = {
-    "thompson": "Thompson, pacing",
-    "linucb": "LinUCB, pacing",
-    "epsilon": "epsilon-greedy, pacing",
-    "unpaced": "Thompson, money first come first served",
-}
-LEARNERS = {
-    "epsilon": "epsilon-greedy, 0.1",
-    "fading": "epsilon-greedy, 100 / t",
-    "ucb": "UCB1",
-    "beta": "Thompson, Beta",
-    "gaussian": "Thompson, Gaussian",
-}
+GROWTH = "growth over the last half, a log t"
 
 
 @dataclass(frozen=True)
@@ -62,41 +51,44 @@ class Config(kit.Config):
 
 def main(config: Config, run: kit.Run) -> None:
     """Pull arms, then make offers; draw regret."""
-    from agents.bandits import lai_robbins
+    import numpy as np
+
+    from agents.bandits import lai_robbins, logarithmic_growth
 
     bound = lai_robbins(config.arms)
-    require(config.rounds >= 100, "rounds", config.rounds, "at least 100, to see how regret grows")
-    armed = {name: follow(run, name, agent, config.rounds // 100) for name, agent in slot_machines(config, run).items()}
-    summary, rows = {"lai_robbins": bound}, []
-    for name, agent in armed.items():
-        curve = numbers(agent)
-        summary |= {f"regret/{name}": float(agent.regret.mean()), f"growth/{name}": growth(curve)}
-        spread = f"{agent.regret.mean():.1f} ± {agent.regret.std():.1f}"
-        rows.append({"policy": LEARNERS[name], "regret": spread, "growth over the last half, a log t": growth(curve)})
-    rows.append({"policy": "bound of Lai and Robbins", "regret": "", "growth over the last half, a log t": bound})
-    run.table("slot_machines", [{key: _plain(value) for key, value in row.items()} for row in rows])
-    run.figure("regret", draw_regret(armed, config, bound))
-    offers = {name: follow(run, name, agent, config.campaigns) for name, agent in marketing(config, run).items()}
-    shares = {name: campaign_shares(agent, CUSTOMERS) for name, agent in offers.items()}
-    summary |= {f"campaign/{name}": float(share[-1].mean()) for name, share in shares.items()}
-    run.figure("campaigns", draw_campaigns(shares))
-    run.summary(summary)
+    require(config.rounds >= 2 * LOOK, "rounds", config.rounds, f"at least {2 * LOOK}, to see how regret grows")
+    machines = slot_machines(config, run)
+    follow(machines, config.rounds // LOOK, run)
+    curves = {name: np.array(agent.curve) for name, agent in machines.items()}
+    growth = {name: logarithmic_growth(curve) for name, curve in curves.items()}
+    least = {"policy": "bound of Lai and Robbins", "regret": "", GROWTH: f"{bound:.1f}"}
+    run.table("slot_machines", [*(row(name, curves[name], growth[name]) for name in curves), least])
+    run.figure("regret", drawings.draw_regret(curves, config.arms, bound))
+    campaigns = marketing(config, run)
+    follow(campaigns, config.campaigns, run, "campaign_")
+    shares = {name: agent.shares_of_optimum() for name, agent in campaigns.items()}
+    run.figure("campaigns", drawings.draw_campaigns(shares))
+    run.summary({"lai_robbins": bound, **{f"growth/{name}": slope for name, slope in growth.items()}})
+    run.summary({f"regret/{name}": float(curve[-1].mean()) for name, curve in curves.items()})
+    run.summary({f"campaign/{name}": float(share[-1].mean()) for name, share in shares.items()})
 
 
-def _plain(value: object) -> str:
-    return f"{value:.1f}" if isinstance(value, float) else str(value)
+def row(name: str, curve: "NDArray[np.float64]", growth: float) -> dict[str, str]:
+    """What a policy lost, and how fast that grows."""
+    lost = f"{curve[-1].mean():.1f} ± {curve[-1].std():.1f}"
+    return {"policy": drawings.LEARNERS[name], "regret": lost, GROWTH: f"{growth:.1f}"}
 
 
-def follow(run: kit.Run, name: str, agent: "BanditAgent", steps: int) -> "BanditAgent":
-    """Let `agent` play, as a phase of the run."""
-    phase = name if agent.rounds == 100 else f"campaign_{name}"
-    for _ in run.follow(agent, steps=steps, examples_per_step=agent.rounds * agent.policy.runs, name=phase):
-        pass
-    return agent
+def follow(agents: "dict[str, BanditAgent]", steps: int, run: kit.Run, prefix: str = "") -> None:
+    """Let each of the agents play, as a phase of the run."""
+    for name, agent in agents.items():
+        each = agent.rounds * agent.policy.runs
+        for _ in run.follow(agent, steps=steps, examples_per_step=each, name=prefix + name):
+            pass
 
 
 def slot_machines(config: Config, run: kit.Run) -> dict[str, "BanditAgent"]:
-    """A policy each, on machines with the same luck; regret is looked at every 100 rounds."""
+    """A policy each, on machines with the same luck; regret is looked at every `LOOK` rounds."""
     from gymnasium.vector import AutoresetMode
 
     from agents.bandits import UCB1, BanditAgent, BetaThompson, EpsilonGreedy, GaussianThompson, Policy
@@ -113,16 +105,24 @@ def slot_machines(config: Config, run: kit.Run) -> dict[str, "BanditAgent"]:
 
     def agent(name: str) -> BanditAgent:
         machines = MultiArmedVectorEnv(config.runs, probabilities=config.arms, autoreset_mode=AutoresetMode.SAME_STEP)
-        return BanditAgent(machines, policies[name](run.streams.numpy(name)), streams=run.streams, rounds=100)
+        return BanditAgent(machines, policies[name](run.streams.numpy(name)), streams=run.streams, rounds=LOOK)
 
-    return {name: agent(name) for name in LEARNERS}
+    return {name: agent(name) for name in drawings.LEARNERS}
 
 
 def marketing(config: Config, run: kit.Run) -> dict[str, "BanditAgent"]:
     """Campaigns in as many worlds as there are runs; regret is looked at after each."""
     from gymnasium.vector import AutoresetMode
 
-    from agents.bandits import BanditAgent, Budget, LinearEpsilonGreedy, LinearThompson, LinUCB, Pacing
+    from agents.bandits import (
+        BanditAgent,
+        Budget,
+        LinearEpsilonGreedy,
+        LinearThompson,
+        LinUCB,
+        Pacing,
+        without_budget,
+    )
     from agents.envs.marketing import MarketingVectorEnv
 
     kinds: dict[str, Any] = {
@@ -144,98 +144,9 @@ def marketing(config: Config, run: kit.Run) -> dict[str, "BanditAgent"]:
         policy = kinds[name](config.runs, len(customers.costs), SEGMENTS, run.streams.numpy(f"campaign {name}"))
         budget = None if name == "unpaced" else Budget(customers.costs, Pacing(config.runs, CUSTOMERS))
         streams = run.streams.child("campaign")
-        return BanditAgent(policy=policy, environments=customers, streams=streams, rounds=CUSTOMERS, budget=budget,
-                           context=segment)  # fmt: skip
+        return BanditAgent(customers, policy, streams=streams, rounds=CUSTOMERS, budget=budget, context=without_budget)
 
-    return {name: agent(name) for name in CAMPAIGN}
-
-
-def segment(observations: "NDArray[np.float32]") -> "NDArray[np.float64]":
-    """The segment alone, without what is left of customers and money."""
-    import numpy as np
-
-    return observations[:, :-2].astype(np.float64)
-
-
-def numbers(agent: "BanditAgent") -> "NDArray[np.float64]":
-    """Regret after each look: (looks, runs)."""
-    import numpy as np
-
-    return np.array(agent.curve)
-
-
-def growth(curve: "NDArray[np.float64]") -> float:
-    """The slope of mean regret over log t, in the second half of the rounds."""
-    import numpy as np
-
-    half = len(curve) // 2
-    return float((curve[-1].mean() - curve[half - 1].mean()) / np.log(len(curve) / half))
-
-
-def campaign_shares(agent: "BanditAgent", customers: int) -> "NDArray[np.float64]":
-    """Expected conversions of each campaign, as a share of what the best policy reaches: (campaigns, runs)."""
-    import numpy as np
-
-    environments = agent.interaction.environments
-    lost = np.diff(numbers(agent), axis=0, prepend=0.0)
-    shares: NDArray[np.float64] = 1 - lost / (customers * environments.optimum)  # type: ignore[attr-defined]
-    return shares
-
-
-# --- the figures ------------------------------------------------------------------------------------------------------
-
-
-def draw_regret(agents: dict[str, "BanditAgent"], config: Config, bound: float) -> "Figure":
-    """Regret over rounds, and over their logarithm, where growth like log t is a straight line."""
-    import numpy as np
-
-    colours = kit.figures.COLOURS  # the project's style comes with them
-    from matplotlib import pyplot as plt
-
-    figure, (left, right) = plt.subplots(1, 2, figsize=(12.5, 4.8))
-    rounds = 100 * np.arange(1, len(numbers(next(iter(agents.values())))) + 1)
-    for (name, agent), colour in zip(agents.items(), colours, strict=False):
-        curve = numbers(agent)
-        low, high = np.quantile(curve, (0.25, 0.75), axis=1)
-        left.fill_between(rounds, low, high, color=colour, alpha=0.13, linewidth=0)
-        for axes in (left, right):
-            label = LEARNERS[name] if axes is left else None
-            axes.plot(rounds, curve.mean(1), "-", color=colour, linewidth=1.9, label=label)
-    right.plot(rounds, bound * np.log(rounds / rounds[0]), "--", color="black", linewidth=1.6,
-               label="Lai and Robbins: no slope below this in the long run")  # fmt: skip
-    right.set_xscale("log")
-    left.set(title="A fixed rate of tries costs the same for ever", xlabel="round", ylabel="regret (payouts missed)")
-    right.set(title="Growth like log t is a straight line here", xlabel="round (logarithmic)", ylabel="regret")
-    top = 1.15 * max(numbers(agent).mean(1)[-1] for agent in agents.values())
-    for axes in (left, right):
-        axes.set_ylim(0, top)
-    right.legend(loc="upper left", fontsize=9)
-    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=9)
-    arms = ", ".join(f"{each:g}" for each in config.arms)
-    figure.suptitle(f"Arms that pay with {arms}: mean of {config.runs} runs, the middle half of them shaded")
-    return figure
-
-
-def draw_campaigns(shares: "dict[str, NDArray[np.float64]]") -> "Figure":
-    """How close each way of making offers comes to the best one, campaign after campaign."""
-    import numpy as np
-
-    colours = kit.figures.COLOURS
-    from matplotlib import pyplot as plt
-    from matplotlib.ticker import MaxNLocator
-
-    figure, axes = plt.subplots(figsize=(8.4, 4.6))
-    for (name, share), colour in zip(shares.items(), colours, strict=False):
-        campaigns = np.arange(1, len(share) + 1)
-        low, high = np.quantile(100 * share, (0.25, 0.75), axis=1)
-        axes.plot(campaigns, 100 * share.mean(1), "-o", color=colour, markersize=4, label=CAMPAIGN[name])
-        axes.fill_between(campaigns, low, high, color=colour, alpha=0.13, linewidth=0)
-    axes.axhline(100, color="black", linewidth=1, linestyle=":", label="the best that knows all")
-    axes.set(xlabel="campaign of 1,000 customers", ylabel="conversions to expect, % of the best", ylim=(None, 105))
-    axes.set_title("A budget: money has a price, and pacing finds it (middle half of the worlds shaded)")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    figure.legend(loc="outside lower center", ncols=3, fontsize=9)
-    return figure
+    return {name: agent(name) for name in drawings.CAMPAIGN}
 
 
 if __name__ == "__main__":

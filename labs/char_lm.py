@@ -8,6 +8,7 @@ arXiv:1706.03762; sizes and published losses of the Transformer: nanoGPT.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
@@ -107,18 +108,35 @@ class Reader(NamedTuple):
     windows: "Windows"
     split: int
 
+    @property
+    def new_line(self) -> int:
+        """The number of the end of a line, behind which a new one begins; where there is none, of some character."""
+        return self.vocabulary.encode("\n" if "\n" in self.vocabulary else self.vocabulary.tokens[-1])[0]
+
+    def held_out(self) -> "Tensor":
+        """Windows of the validation text, side by side. Shapes: (n)."""
+        return self.windows.starts(self.split, len(self.windows.tokens), step=self.windows.context)
+
+    def excerpt(self, count: int) -> "Tensor":
+        """Up to `count` characters of the validation text, from the beginning of its first whole line."""
+        text = self.windows.tokens[self.split :]
+        ends = (text[:1_000] == self.new_line).nonzero()
+        start = int(ends[0]) + 1 if len(ends) else 0
+        return text[start : start + count]
+
 
 def main(config: Config, run: kit.Run) -> None:
     """Train; then what it writes, expects and keeps in mind."""
     recipe = _recipe(config)
     reader = _reader(config, recipe, run)
     _train(reader, config, recipe, run)
-    _report(reader, run)
-    run.figure("learning_curves", drawings.draw_curves(_counted(reader), run))
+    counted = _counted(reader)
+    _report(reader, counted, run)
+    run.figure("learning_curves", drawings.draw_curves(counted, run))
     samples = {temperature: write(reader, config.sample_length, temperature, run) for temperature in TEMPERATURES}
     run.table("samples", [{"temperature": each, "text": text} for each, text in samples.items()])
     run.figure("samples", drawings.draw_samples(samples))
-    line = drawings.excerpt(reader, min(drawings.LINE, recipe.context))
+    line = reader.excerpt(min(drawings.LINE, recipe.context))
     run.figure("next_characters", drawings.draw_expectations(reader, line))
     if config.model == "lstm":
         run.figure("units", drawings.draw_units(reader))
@@ -170,7 +188,7 @@ def _model(config: Config, recipe: Recipe, vocabulary_size: int, run: kit.Run) -
 def _train(reader: Reader, config: Config, recipe: Recipe, run: kit.Run) -> None:
     """To the end, or until validation no longer improves; the best weights stay."""
     model, _, windows, split = reader
-    training, held_out = windows.starts(0, split), _held_out(reader)
+    training, held_out = windows.starts(0, split), reader.held_out()
     looked_at = held_out[:: math.ceil(len(held_out) / LOOKED_AT)]
     every = math.ceil(recipe.steps / LOOKS)
     stopping = foundations.EarlyStopping(PATIENCE)
@@ -196,17 +214,12 @@ def _train(reader: Reader, config: Config, recipe: Recipe, run: kit.Run) -> None
         stopping.restore(model)
 
 
-def _held_out(reader: Reader) -> "Tensor":
-    """Windows of the validation text, side by side."""
-    return reader.windows.starts(reader.split, len(reader.windows.tokens), step=reader.windows.context)
-
-
-def _report(reader: Reader, run: kit.Run) -> None:
+def _report(reader: Reader, counted: Mapping[str, float], run: kit.Run) -> None:
     """The loss over the whole validation text, beside what counting neighbours reaches and what is published."""
     model, _, windows, _ = reader
-    held_out, metrics = _held_out(reader), {"loss": windows.loss}
+    held_out, metrics = reader.held_out(), {"loss": windows.loss}
     loss = foundations.evaluate(model, held_out, held_out, metrics, batch_size=50, scale=windows.inputs)["loss"]
-    losses = {**_counted(reader), "this run": loss, **PUBLISHED}
+    losses = {**counted, "this run": loss, **PUBLISHED}
     rows = [{"model": name, "validation loss (nats a character)": round(value, 3)} for name, value in losses.items()]
     run.table("losses", rows)
     parameters = foundations.count_parameters(model)
@@ -240,7 +253,7 @@ def write(reader: Reader, count: int, temperature: float, run: kit.Run) -> str:
     def choose(logits: "Tensor") -> "Tensor":
         return sample(logits[:, first:], stream, temperature=temperature) + first
 
-    prompt = reader.windows.tokens.new_full((1, 1), drawings.opening(reader))
+    prompt = reader.windows.tokens.new_full((1, 1), reader.new_line)
     numbers = generate(reader.model, prompt, count, choose)[0, 1:]
     return "".join(reader.vocabulary.decode(numbers))
 

@@ -8,17 +8,14 @@ Environments: Sutton 1996 (Acrobot); Moore 1990 (MountainCar); Gymnasium's docum
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import agents
 import foundations
 import labs.kit as kit
-from agents.recipes import IDS, PUBLISHED, Published, Recipe, agents_of, recipe_of
+from agents.recipes import IDS, PUBLISHED, Published, Recipe, agents_of, make_agent, recipe_of
 from foundations.errors import InputError
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from numpy.typing import NDArray
+from labs.drawings import classic_control as drawings
 
 topic = "agents"
 best = ("return", "max", "env")
@@ -51,19 +48,25 @@ class Config(kit.Config):
 
 def main(config: Config, run: kit.Run) -> None:
     """Train from every seed; compare with what was published; film the best."""
+    from agents.films import halved
+
     recipe = recipe_of(config.env, config.agent)
     if recipe is None:
         who = ", ".join(agents_of(config.env))
         raise InputError(f"agent={config.agent!r}: must be one that learns {config.env}: {who}")
     published = PUBLISHED[config.env][config.agent.removeprefix("sb3-")]
     results = [train(number, recipe, config, run) for number in range(config.repetitions)]
-    run.figure("learning", draw_learning(results, published, config, run))
+    curves = {result.seed: curve(result, run) for result in results}
+    title = f"{config.agent} learns {IDS[config.env]}"
+    run.figure("learning", drawings.draw_learning(curves, published, title, LOOK_EPISODES))
     tell(results, published, config, run)
-    best = max(results, key=lambda result: result.evaluation.mean)
-    steps = FILM_STEPS[config.env]
-    frames = agents.film(best.learner, IDS[config.env], seed=config.seed + 2_000_000, steps=steps, every=FILM_EVERY)
-    run.animation(config.env, frames[:, ::2, ::2])
-    run.figure("film", draw_film(frames, best, config))
+    champion = max(results, key=lambda result: result.evaluation.mean)
+    settings = {"seed": config.seed + 2_000_000, "steps": FILM_STEPS[config.env], "every": FILM_EVERY}
+    frames = agents.film(champion.learner, IDS[config.env], **settings)
+    run.animation(config.env, halved(frames))
+    first = min(len(frames), int(champion.evaluation.lengths.min()) // FILM_EVERY + 1)  # as far as the shortest went
+    title = f"{config.agent} plays {IDS[config.env]}: greedy, seed {champion.seed}"
+    run.figure("film", drawings.draw_film(frames[:first], FILM_EVERY, title))
 
 
 # --- training ---------------------------------------------------------------------------------------------------------
@@ -74,25 +77,16 @@ class Result(NamedTuple):
 
     seed: int
     prefix: str
-    learner: "agents.Agent"
+    learner: Any
     evaluation: "agents.Evaluation"
-
-
-def build(agent: str, environment: str, recipe: Recipe, steps: int, streams: "foundations.Streams", device: Any) -> Any:
-    """The agent, fresh, to learn for `steps` environment steps."""
-    common = {"total_steps": steps, "streams": streams, "device": device, **recipe.settings}
-    if agent.startswith("sb3-"):
-        environments = agents.make_environments(IDS[environment], recipe.environments, autoreset="same_step")
-        return agents.StableBaselines(agent.removeprefix("sb3-"), environments, **common)
-    kind = {"ppo": agents.PPO, "dqn": agents.DQN, "a2c": agents.A2C}[agent]
-    return kind(agents.make_environments(IDS[environment], recipe.environments), **common)
 
 
 def train(number: int, recipe: Recipe, config: Config, run: kit.Run) -> Result:
     """Learn from one seed, looking now and then at greedy episodes; then judge."""
     seed, environment = config.seed + number, IDS[config.env]
     steps = config.steps or (recipe.full_steps if config.preset == "full" else recipe.quick_steps)
-    learner = build(config.agent, config.env, recipe, steps, foundations.Streams(seed), run.device)
+    streams = foundations.Streams(seed)
+    learner = make_agent(config.agent, environment, recipe, total_steps=steps, streams=streams, device=run.device)
     phase = "training" if config.repetitions == 1 else f"seed_{seed}"
     look_every = max(1, learner.updates // LOOKS)
     each = max(1, steps // learner.updates)
@@ -109,6 +103,11 @@ def train(number: int, recipe: Recipe, config: Config, run: kit.Run) -> Result:
 # --- what came out ----------------------------------------------------------------------------------------------------
 
 
+def curve(result: Result, run: kit.Run) -> tuple[Sequence[float], Sequence[float]]:
+    """Environment steps and mean returns of all looks at greedy episodes."""
+    return run.history(f"{result.prefix}greedy/steps")[1], run.history(f"{result.prefix}greedy/return")[1]
+
+
 def tell(results: Sequence[Result], published: Published, config: Config, run: kit.Run) -> None:
     """The tables, the figures by which the run is judged, and what was not reached."""
     import numpy as np
@@ -122,7 +121,7 @@ def tell(results: Sequence[Result], published: Published, config: Config, run: k
         rows.append({**row, "mean length": f"{lengths.mean():.0f}", f"at least {published.floor:.1f}": reached})
     run.table("greedy_episodes", rows)
     means = np.array([each.evaluation.mean for each in results])
-    steps = int(run.history(f"{results[0].prefix}greedy/steps")[1][-1])
+    steps = int(curve(results[0], run)[0][-1])
     ours = {"who": config.agent, "runs": len(means), "steps": f"{steps:,}", "mean return": f"{means.mean():.1f}"}
     theirs = {"who": f"RL Baselines3 Zoo, {config.agent.removeprefix('sb3-')}", "runs": 1}
     theirs |= {"steps": f"{published.steps:,}", "mean return": f"{published.mean:.1f}"}
@@ -136,47 +135,6 @@ def tell(results: Sequence[Result], published: Published, config: Config, run: k
     if short:
         floor = f"{published.mean:.1f} - {published.deviation:.1f}, what was published less a deviation"
         run.note(f"seed {', '.join(short)}: below {floor}; --preset full learns for longer")
-
-
-def draw_learning(results: Sequence[Result], published: Published, config: Config, run: kit.Run) -> "Figure":
-    """The mean greedy return over environment steps, a line a seed, beside the published score."""
-    colours = kit.figures.COLOURS  # the project's style comes with them
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(8.2, 4.4))
-    axes.axhspan(published.floor, published.mean + published.deviation, color="0.5", alpha=0.15, linewidth=0)
-    axes.axhline(published.mean, color="0.4", linewidth=1, linestyle=":")
-    for result, colour in zip(results, [*colours] * len(results), strict=False):
-        _, steps = run.history(f"{result.prefix}greedy/steps")
-        _, returns = run.history(f"{result.prefix}greedy/return")
-        axes.plot(steps, returns, "-o", color=colour, linewidth=1.6, markersize=3, label=f"seed {result.seed}")
-    score = f"{published.mean:.0f} $\\pm$ {published.deviation:.0f}"
-    axes.set_title(f"{config.agent} learns {IDS[config.env]} (grey: what was published, {score})", loc="left")
-    axes.set(xlabel="environment steps", ylabel=f"mean return of {LOOK_EPISODES} greedy episodes")
-    axes.set_xlim(left=0)
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    if len(results) > 1:
-        figure.legend(loc="outside lower center", ncols=min(5, len(results)), fontsize=9)
-    return figure
-
-
-def draw_film(frames: "NDArray[Any]", best: Result, config: Config) -> "Figure":
-    """Eight moments of the film's first episode, as far as the shortest of all went."""
-    kit.figures.COLOURS  # noqa: B018  the project's style comes with them
-    from matplotlib import pyplot as plt
-
-    height, width = frames.shape[1:3]
-    figure, panels = plt.subplots(2, 4, figsize=(11, 0.9 + 5.5 * height / width))
-    last = min(len(frames), int(best.evaluation.lengths.min()) // FILM_EVERY + 1) - 1
-    for number, axes in enumerate(panels.flat):
-        place = round(number * last / (panels.size - 1))
-        axes.imshow(frames[place])
-        axes.set_title(f"step {FILM_EVERY * place}", fontsize=10, fontweight="normal")
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(True)
-        axes.spines[:].set_color("0.8")
-    figure.suptitle(f"{config.agent} plays {IDS[config.env]}: greedy, seed {best.seed}", fontweight="bold", fontsize=12)
-    return figure
 
 
 if __name__ == "__main__":

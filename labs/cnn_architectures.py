@@ -7,9 +7,8 @@ Sources: LeCun et al. 1998, Proc. IEEE 86(11); Krizhevsky et al. 2012, NeurIPS; 
 He et al. 2015, arXiv:1512.03385.
 """
 
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import mean
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
 from annotated_types import Ge, MinLen
@@ -32,23 +31,9 @@ WINDOW = 50
 """Updates over which the last training loss is the mean: a batch alone says little."""
 CURVE_POINTS = 200
 TIMED_SECONDS = 0.3
+"""What the timing of a network takes, about."""
 LEARNING_RATE = {"families": 3e-3, "degradation": 0.1}
 """Largest step size of AdamW for the families, and of gradient descent with momentum for the deep networks."""
-
-PUBLISHED: tuple[tuple[str, int, str, dict[str, Any]], ...] = (
-    ("LeNet-5", 61_706, "LeNet5", {}),
-    ("AlexNet, two paths", 60_965_224, "AlexNet", {}),
-    ("AlexNet, merged", 62_378_344, "AlexNet", {"variant": "merged"}),
-    ("AlexNet, one graphics card", 61_100_840, "AlexNet", {"variant": "one_gpu"}),
-    ("GoogLeNet with batch norm", 6_624_904, "GoogLeNet", {}),
-    ("ResNet-18", 11_689_512, "resnet18", {}),
-    ("ResNet-34", 21_797_672, "resnet34", {}),
-    ("ResNet-50", 25_557_032, "resnet50", {}),
-    ("CIFAR ResNet-20", 270_000, "CifarResNet", {"depth": 20}),
-    ("CIFAR ResNet-32", 460_000, "CifarResNet", {"depth": 32}),
-    ("CIFAR ResNet-56", 850_000, "CifarResNet", {"depth": 56}),
-)
-"""Name, weights as published (the last three rounded to 10,000), and how to build it here."""
 Depth = Annotated[int, Ge(8)]
 
 
@@ -110,7 +95,7 @@ class Member(NamedTuple):
     @property
     def accuracy(self) -> float:
         """The mean over the seeds."""
-        return sum(self.accuracies) / len(self.accuracies)
+        return mean(self.accuracies)
 
 
 class Deep(NamedTuple):
@@ -125,7 +110,7 @@ class Deep(NamedTuple):
     @property
     def loss(self) -> float:
         """The mean over the seeds."""
-        return _mean(self.losses)
+        return mean(self.losses)
 
 
 def main(config: Config, run: kit.Run) -> None:
@@ -133,7 +118,7 @@ def main(config: Config, run: kit.Run) -> None:
     from labs.drawings import cnn_architectures as drawings
 
     images = load(config, run)
-    run.table("published_parameters", published_rows())
+    run.table("published_parameters", _published_rows())
     members = [_member(family, width, images, config, run) for width in config.widths for family in FAMILIES]
     run.table("families", [_member_row(member) for member in members])
     run.figure("accuracy_and_cost", drawings.draw_members(members))
@@ -156,23 +141,28 @@ def load(config: Config, run: kit.Run) -> "ImageData":
     if (height, width) != (SIDE, SIDE):
         raise InputError(f"data={config.data!r}: images of {height}x{width} pixels; must be {SIDE}x{SIDE}")
     require(config.batch_size <= count, "batch_size", config.batch_size, f"at most {count:,}, the training images")
+    for name, each in (("widths", config.widths), ("depths", config.depths)):
+        require(len(set(each)) == len(each), name, each, "different from each other")
     for depth in config.depths:
         require(depth % 6 == 2, "depths", depth, "6n + 2: 8, 14, 20, 26, 32, ...")
     return images
 
 
-def published_rows() -> list[dict[str, str]]:
-    """The full-size networks, counted here without memory for their weights, beside the published counts."""
-    import torch
+def _published_rows() -> list[dict[str, str]]:
+    """The full-size networks, counted here, beside the published counts."""
+    from foundations.networks.published import PUBLISHED
 
     rows = []
-    with torch.device("meta"):
-        for name, published, builder, settings in PUBLISHED:
-            network = getattr(foundations.networks, builder)(**settings)
-            shape = {"LeNet5": (1, 1, 28, 28), "CifarResNet": (1, 3, 32, 32)}.get(builder, (1, 3, 224, 224))
-            counted = foundations.summary(network, torch.zeros(shape))
-            row = {"network": name, "weights published": f"{published:,}", "weights here": f"{counted.parameters:,}"}
-            rows.append(row | {"multiply-adds (million an image)": f"{counted.multiply_adds / 1e6:,.1f}"})
+    for network in PUBLISHED:
+        counted = network.count()
+        rows.append(
+            {
+                "network": network.name,
+                "weights published": f"{network.weights:,}",
+                "weights here": f"{counted.parameters:,}",
+                "multiply-adds (million an image)": f"{counted.multiply_adds / 1e6:,.1f}",
+            }
+        )
     return rows
 
 
@@ -261,20 +251,17 @@ def _test_error(network: "nn.Module", images: "ImageData", config: Config, run: 
 
 
 def _speed(network: "nn.Module", batch: "Tensor", *, train: bool) -> float:
-    """Images a second in the fastest of many passes: what else the machine does only slows them down."""
+    """Images a second in the fastest of many passes, forward and, to `train`, backward."""
     import torch
 
+    def step() -> None:
+        total = network(batch).sum()
+        if train:
+            total.backward()
+
     network.train(train)
-    times: list[float] = []
-    while len(times) < 3 or sum(times) < TIMED_SECONDS:
-        start = time.perf_counter()
-        with torch.set_grad_enabled(train):
-            total = network(batch).sum()
-            if train:
-                total.backward()
-        total.item()  # an accelerator has finished when its number is there
-        times.append(time.perf_counter() - start)
-    return len(batch) / min(times)
+    with torch.set_grad_enabled(train):
+        return len(batch) / foundations.timing.fastest_call(step, batch.device, TIMED_SECONDS)
 
 
 def _member_row(member: Member) -> dict[str, str]:
@@ -316,19 +303,15 @@ def _deep(depth: int, kind: str, images: "ImageData", config: Config, run: kit.R
         rate = LEARNING_RATE["degradation"]
         optimizer = foundations.SGD(network.parameters(), lr=rate, momentum=0.9, weight_decay=1e-4)
         _train(network, optimizer, config.deep_steps, images, config, streams, run, f"{kind}_{depth}_{seed}")
-        losses.append(_mean(run.history(f"{kind}_{depth}_{seed}/curve/loss")[1][-WINDOW:]))
+        losses.append(mean(run.history(f"{kind}_{depth}_{seed}/curve/loss")[1][-WINDOW:]))
         errors.append(100 * _test_error(network, images, config, run))
     return Deep(depth, kind, losses, errors, run.history(f"{kind}_{depth}_0/curve/loss"))
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
 
 
 def _deep_row(deep: Deep) -> dict[str, object]:
     row: dict[str, object] = {"layers": deep.depth, "kind": deep.kind}
     row[f"training loss, last {WINDOW} updates (nats)"] = f"{deep.loss:.4f}"
-    return row | {"test error %": f"{_mean(deep.errors):.2f}"}
+    return row | {"test error %": f"{mean(deep.errors):.2f}"}
 
 
 if __name__ == "__main__":

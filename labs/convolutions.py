@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 topic = "foundations"
 best = ("test_accuracy", "max", "judged_images")
 FIELD = 10
-"""Pixels along a side of what one unit of the second convolution sees: 5 + 1 for the pooling + 2 * 2 for the kernel."""
+"""Side of the second convolution's receptive field, in pixels: 5, + 1 for the pooling, + 2 * 2 for its own kernel."""
+STRIDE = 2
+"""Pixels between two neighbouring places of its maps: the pooling's."""
 
 
 @dataclass(frozen=True)
@@ -153,52 +155,17 @@ def _learn(config: Config, run: kit.Run, data: "ImageData") -> None:
 
 def _excite(run: kit.Run, layers: "nn.Module", images: "Tensor") -> None:
     """What the second convolution's kernels answer to: real patches, and patches made for them."""
+    import explain
     from labs.drawings import convolutions as drawings
 
-    strongest, patches = most_exciting(layers, images)
-    made = climb(layers, len(patches), run.streams)
+    strongest, patches = explain.strongest_patches(layers, images, field=FIELD, stride=STRIDE)
+    made = explain.maximize_activations(layers, len(patches), (1, FIELD, FIELD), run.streams.torch("climb"))
     answers = foundations.predict(layers, made).flatten(1).diagonal()
     rows = zip(range(1, len(patches) + 1), strongest.tolist(), answers.tolist(), strict=True)
     columns = ("kernel", "answer to the best test patch", "answer to the patch made for it")
     run.table("what_excites_each_kernel", [dict(zip(columns, row, strict=True)) for row in rows])
     run.summary({"made_to_best_real_answer": float((answers / strongest.clamp_min(1e-3)).median())})
     run.figure("what_excites_each_kernel", drawings.draw_excitement(made.cpu(), patches.cpu()))
-
-
-def most_exciting(layers: "nn.Module", images: "Tensor", count: int = 6) -> "tuple[Tensor, Tensor]":
-    """For each kernel the strongest answer, and the patches of `count` images that it answers to most strongly.
-
-    Shapes: images (batch, 1, 28, 28) -> (kernels), (kernels, count, 1, FIELD, FIELD).
-    """
-    import torch
-
-    maps = foundations.predict(layers, images)  # (batch, kernels, 10, 10)
-    strongest, places = maps.flatten(start_dim=2).max(dim=2)  # (batch, kernels): one patch an image
-    top = strongest.topk(min(count, len(images)), dim=0)
-    patches = []
-    for kernel, chosen in enumerate(top.indices.T):
-        for image in chosen.tolist():
-            row, column = divmod(int(places[image, kernel]), maps.shape[3])
-            patches.append(images[image, :, 2 * row : 2 * row + FIELD, 2 * column : 2 * column + FIELD])  # 2: pooling
-    return top.values[0], torch.stack(patches).unflatten(0, (maps.shape[1], -1))
-
-
-def climb(layers: "nn.Module", kernels: int, streams: "foundations.Streams", steps: int = 200) -> "Tensor":
-    """For each kernel a patch of grey values in [0, 1] that it answers to most: up the gradient, from dim noise.
-
-    Shapes: -> (kernels, 1, FIELD, FIELD).
-    """
-    import torch
-
-    device = next(layers.parameters()).device
-    patches = 0.1 * torch.rand(kernels, 1, FIELD, FIELD, generator=streams.torch("climb"))
-    patches = patches.to(device).requires_grad_()
-    for _ in range(steps):
-        answers = layers(patches).flatten(1).diagonal()  # kernel k's answer to patch k
-        (slope,) = torch.autograd.grad(answers.sum(), patches)
-        length = slope.flatten(1).norm(dim=1).clamp_min(1e-12)
-        patches = (patches + 0.2 * slope / length[:, None, None, None]).clamp(0, 1).detach().requires_grad_()
-    return patches.detach()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ find it better than the plain map of errors, or chance? Source: Ribeiro et al. 2
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
 from annotated_types import Ge, Interval
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from explain import Explanation, Localisation
+    from explain.defects import Defect
     from labs.kit.data import ImageData
 
     Array = NDArray[np.float64]
@@ -30,11 +33,11 @@ topic = "explanation"
 SIDE, BATCH = 28, 128
 AWAY, MENDED, ERRORS, CHANCE = "LIME, ink taken away", "LIME, mended", "map of errors", "chance"
 WAYS = (AWAY, MENDED, ERRORS)
-KINDS = ("blob", "stroke", "gap")
-TOUCHED = 2
-"""Planted pixels from which a cell counts as planted."""
+KINDS: "tuple[Defect, ...]" = ("blob", "stroke", "gap")
 ALARMS, FALSE_ALARMS = 6, 3
 """Defects and ordinary digits in the picture."""
+SEEDS = 3
+"""Explanations of one alarm, each with a seed of its own, which must name the same cells."""
 
 
 @dataclass(frozen=True)
@@ -75,15 +78,19 @@ class Case(NamedTuple):
     """An image that raises the alarm, and how much each way blames each cell for it, by way: (cells,).
 
     `image`, `mended`: (1, 28, 28) in [0, 1], what it is and what the autoencoder makes of it. `truth` (28, 28): where
-    a defect was planted, if one was. `r2`: of both surrogates.
+    a defect was planted, if one was. `reasons`: LIME's explanations, by way.
     """
 
     image: "Tensor"
     mended: "Tensor"
     truth: "NDArray[np.bool_]"
-    score: float
+    reasons: "dict[str, Explanation]"
     blame: "dict[str, Array]"
-    r2: dict[str, float]
+
+    @property
+    def score(self) -> float:
+        """The anomaly score."""
+        return self.reasons[AWAY].predictions[0]
 
 
 class Alarm(NamedTuple):
@@ -112,11 +119,14 @@ def main(config: Config, run: kit.Run) -> None:
     )
     ordinary = images.test_images[(images.test_labels != odd) & (scores < alarm.threshold)] / 255
     random = np.random.default_rng(config.seed)
-    planted = {kind: plant_many(kind, ordinary, random, alarm, cells, config) for kind in KINDS}
+    planted: dict[str, list[Case]] = {kind: plant_many(kind, ordinary, random, alarm, cells, config) for kind in KINDS}
     found = {kind: localisation(cases, cells) for kind, cases in planted.items()}
     falls = mend_in_order(alarms, alarm, cells, config)
+    shown = [*alarms[:ALARMS], *false_alarms]
+    believe(shown, alarm, cells, config, run)
     tell(found, falls, [*alarms, *(case for cases in planted.values() for case in cases)], alarm, run)
-    run.figure("alarms", drawings.draw_alarms(alarms[:ALARMS], false_alarms, cells, images.class_names[odd]))
+    names = [f"a {images.class_names[odd]}"] * len(alarms[:ALARMS]) + ["ordinary"] * len(false_alarms)
+    run.figure("alarms", drawings.draw_alarms(shown, names, cells, config.defect, alarm.threshold))
     run.figure("planted", drawings.draw_planted(planted, cells))
     run.figure("localisation", drawings.draw_localisation(found, falls))
 
@@ -125,17 +135,14 @@ def load(config: Config, run: kit.Run) -> "tuple[ImageData, int]":
     """The images, no more for training than asked for, and the number of the class held out."""
     from dataclasses import replace
 
-    import torch
-
     images = run.load_images(config.data)
     shape = tuple(images.train_images.shape[1:])
     require(shape == (1, SIDE, SIDE), "data", config.data, f"of grey images of 28x28 pixels, not {shape}")
     require_choice("defect", config.defect, images.class_names)
     odd = images.class_names.index(config.defect)
-    ordinary = (images.train_labels != odd).nonzero()[:, 0]
-    order = torch.randperm(len(ordinary), generator=run.streams.torch("subset"))[: config.training_images]
-    kept = ordinary[order]
-    return replace(images, train_images=images.train_images[kept], train_labels=images.train_labels[kept]), odd
+    ordinary = images.train_labels != odd
+    kept = replace(images, train_images=images.train_images[ordinary], train_labels=images.train_labels[ordinary])
+    return kept.subset(config.training_images, run.streams.torch("subset")), odd
 
 
 def train(images: "ImageData", config: Config, run: kit.Run) -> Alarm:
@@ -210,30 +217,43 @@ def explain_alarm(
     from explain.gradients import segment_sums
 
     mended = alarm.mend(image[None])[0]
+    fills: dict[str, Any] = {AWAY: 0, MENDED: mended.numpy()}
     reasons = {
-        way: explain.explain_score(
-            alarm.score,
-            image,
-            layout="CHW",
-            segments=cells,
-            fill=fill,
-            samples=config.samples,
-            names=["anomaly score"],
-            seed=config.seed,
-        )
-        for way, fill in ((AWAY, 0), (MENDED, mended.numpy()))
+        way: explain_score(image, fill, alarm, cells, config.samples, config.seed) for way, fill in fills.items()
     }
     blame = {way: reason.weights_of() for way, reason in reasons.items()}
     blame[ERRORS] = segment_sums((image - mended).square().numpy(), cells, layout="CHW")
-    r2 = {way: reason.r2[0] for way, reason in reasons.items()}
-    return Case(image, mended, truth, reasons[AWAY].predictions[0], blame, r2)
+    return Case(image, mended, truth, reasons, blame)
+
+
+def explain_score(
+    image: "Tensor", fill: Any, alarm: Alarm, cells: "NDArray[np.int64]", samples: int, seed: int
+) -> "Explanation":
+    """The weights of an image's cells for its score; hidden cells become `fill`."""
+    settings: dict[str, Any] = {"layout": "CHW", "segments": cells, "names": ["anomaly score"]}
+    return explain.explain_score(alarm.score, image, fill=fill, samples=samples, seed=seed, **settings)
+
+
+def believe(cases: Sequence[Case], alarm: Alarm, cells: "NDArray[np.int64]", config: Config, run: kit.Run) -> None:
+    """Whether the alarms shown have explanations to be believed: the fit, and the same cells from other seeds."""
+    named = {f"alarm {place}": case for place, case in enumerate(cases, 1)}
+    asked = {
+        name: partial(explain_score, case.image, case.mended.numpy(), alarm, cells) for name, case in named.items()
+    }
+    grown = explain.grow_each(asked, samples=config.samples, seeds=range(SEEDS))
+    table = explain.trust_table({name: case.reasons[MENDED] for name, case in named.items()}, grown)
+    run.table("trust", table)
+    if told := explain.told_doubts(table):
+        run.note(told)
+    if quiet := sum(case.score <= alarm.threshold for case in cases):
+        run.note(f"{quiet} of the {len(cases)} images shown score below the threshold: they raise no alarm")
 
 
 # --- planted defects --------------------------------------------------------------------------------------------------
 
 
 def plant_many(
-    kind: str,
+    kind: "Defect",
     ordinary: "Tensor",
     random: "np.random.Generator",
     alarm: Alarm,
@@ -246,47 +266,20 @@ def plant_many(
     return [explain_alarm(image, truth, alarm, cells, config) for image, truth in spoilt]
 
 
-def plant(kind: str, image: "Tensor", random: "np.random.Generator") -> "tuple[Tensor, NDArray[np.bool_]]":
-    """`image` (1, height, width) with a defect, and the pixels (height, width) that are it.
-
-    A blob and a stroke are ink where there was none; a gap is ink taken out of a stroke.
-    """
+def plant(kind: "Defect", image: "Tensor", random: "np.random.Generator") -> "tuple[Tensor, NDArray[np.bool_]]":
+    """`image` (1, height, width) with a defect, and the pixels (height, width) that are it."""
     import numpy as np
     import torch
 
-    before = image[0].numpy()
-    rows, columns = np.indices(before.shape)
-    inked = np.argwhere(before > 0.5)
-    for _ in range(100):
-        row, column = inked[random.integers(len(inked))] if kind == "gap" else random.uniform(5, SIDE - 6, 2)
-        angle, half = random.uniform(0, np.pi), 4.0 if kind == "stroke" else 0.0
-        down, right = rows - row, columns - column
-        along = np.clip(down * np.sin(angle) + right * np.cos(angle), -half, half)
-        distance = np.hypot(down - along * np.sin(angle), right - along * np.cos(angle))
-        shape = np.clip({"blob": 3.2, "stroke": 1.6, "gap": 3.7}[kind] - distance, 0, 1)
-        after = before * (1 - shape) if kind == "gap" else np.maximum(before, shape)
-        truth = np.abs(after - before) > 0.3
-        if truth.sum() >= 12:
-            break
-    return torch.from_numpy(after.astype(np.float32))[None], truth
+    spoilt, truth = explain.plant_defect(kind, image[0].numpy(), random)
+    return torch.from_numpy(spoilt.astype(np.float32))[None], truth
 
 
-def localisation(cases: Sequence[Case], cells: "NDArray[np.int64]") -> "dict[str, tuple[Array, Array]]":
-    """For each way, by case: ROC AUC of planted cells against the others, and whether the most blamed is planted.
-
-    For chance both are what is expected of an order at random: 0.5, and the share of planted cells.
-    """
-    import numpy as np
-    from sklearn.metrics import roc_auc_score
-
-    planted = [np.bincount(cells.ravel(), case.truth.ravel()) >= TOUCHED for case in cases]
-    found = {}
-    for way in WAYS:
-        areas = [float(roc_auc_score(real, case.blame[way])) for real, case in zip(planted, cases, strict=True)]
-        hits = [float(real[case.blame[way].argmax()]) for real, case in zip(planted, cases, strict=True)]
-        found[way] = np.array(areas), np.array(hits)
-    found[CHANCE] = np.full(len(cases), 0.5), np.array([real.mean() for real in planted])
-    return found
+def localisation(cases: Sequence[Case], cells: "NDArray[np.int64]") -> "dict[str, list[Localisation]]":
+    """How well each way finds what was planted, by case. For chance: what is expected of an order at random."""
+    found = {way: [explain.localisation(case.blame[way], case.truth, cells) for case in cases] for way in WAYS}
+    chance = [explain.Localisation(0.5, each.share, each.share) for each in found[AWAY]]
+    return {**found, CHANCE: chance}
 
 
 def mend_in_order(
@@ -309,7 +302,7 @@ def mend_in_order(
 
 
 def tell(
-    found: "Mapping[str, Mapping[str, tuple[Array, Array]]]",
+    found: "Mapping[str, Mapping[str, Sequence[Localisation]]]",
     falls: "Mapping[str, Array]",
     cases: Sequence[Case],
     alarm: Alarm,
@@ -318,34 +311,28 @@ def tell(
     """The tables and the summary; and where LIME is no better than the plain map."""
     import numpy as np
 
-    rows = [
-        {
-            "defect": kind,
-            "blamed by": way,
-            "ROC AUC of planted cells": f"{areas.mean():.3f} ± {areas.std():.3f}",
-            "most blamed cell is planted": f"{hits.mean():.0%}",
-        }
-        for kind, ways in found.items()
-        for way, (areas, hits) in ways.items()
-    ]
+    rows = []
+    for kind, ways in found.items():
+        for way, each in ways.items():
+            areas, hits = np.array([one.roc_auc for one in each]), np.mean([one.hit for one in each])
+            row = {"defect": kind, "blamed by": way}
+            row |= {"ROC AUC of planted cells": f"{areas.mean():.3f} ± {areas.std():.3f}"}
+            rows.append({**row, "most blamed cell is planted": f"{hits:.0%}"})
     run.table("localisation", rows)
     short = dict(zip((*WAYS, CHANCE), ("away", "mended", "errors", "chance"), strict=True))
-    areas = {way: np.concatenate([ways[way][0] for ways in found.values()]) for way in short}
+    every = {way: [one for ways in found.values() for one in ways[way]] for way in short}
     for way, name in short.items():
-        hits = np.concatenate([ways[way][1] for ways in found.values()])
+        located, pointed = (float(np.mean([getattr(one, key) for one in every[way]])) for key in ("roc_auc", "hit"))
         calm = (falls[way] < 1).argmax(axis=1) + np.where((falls[way] < 1).any(axis=1), 0, falls[way].shape[1])
-        run.summary(
-            {
-                f"located/{name}": float(areas[way].mean()),
-                f"pointed/{name}": float(hits.mean()),
-                f"cells_to_calm/{name}": float(np.median(calm)),
-            }
-        )
-    run.summary({f"r2/{short[way]}": float(np.mean([case.r2[way] for case in cases])) for way in (AWAY, MENDED)})
+        run.summary({f"located/{name}": located, f"pointed/{name}": pointed})
+        run.summary({f"cells_to_calm/{name}": float(np.median(calm))})
+    run.summary(
+        {f"r2/{short[way]}": float(np.mean([case.reasons[way].r2_of() for case in cases])) for way in (AWAY, MENDED)}
+    )
     run.summary(
         {"planted/alarms": float(np.mean([case.score > alarm.threshold for case in cases if case.truth.any()]))}
     )
-    lead = areas[MENDED] - areas[ERRORS]
+    lead = np.array([one.roc_auc - other.roc_auc for one, other in zip(every[MENDED], every[ERRORS], strict=True)])
     error = float(lead.std(ddof=1)) / len(lead) ** 0.5
     if lead.mean() < 2 * error:
         worse = "finds planted defects less well than" if lead.mean() < -2 * error else "is no clear gain on"

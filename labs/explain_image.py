@@ -8,6 +8,7 @@ misled the network are hidden. Source: Ribeiro et al. 2016, arXiv:1602.04938; Pe
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
 from annotated_types import Ge, Interval
@@ -16,14 +17,15 @@ import explain
 import foundations
 import labs.kit as kit
 from foundations.errors import require
+from labs.drawings import explain_image as drawings
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
+    from explain import Explanation, Mended, Trial
+    from explain.quality import Hide
     from labs.kit.data import ImageData
 
     Array = NDArray[np.float64]
@@ -37,6 +39,8 @@ TOP = 5
 """Cells that two explanations are compared by."""
 MISLED = 3
 """Cells that are hidden in each mistake."""
+MISTAKES = 6
+"""Mistakes shown."""
 TRIED_AGAIN = 10
 """Digits explained again with other seeds."""
 
@@ -86,7 +90,7 @@ class Explained(NamedTuple):
 
     images: "Tensor"
     truth: "Tensor"
-    reasons: "list[explain.Explanation]"
+    reasons: "list[Explanation]"
     gradients: "Array"
 
     @property
@@ -95,27 +99,8 @@ class Explained(NamedTuple):
         return [reason.labels[0] for reason in self.reasons]
 
 
-class Mended(NamedTuple):
-    """A mistake's cells (cells,), True for those that misled, and the answers (1 + orders, outputs) without them.
-
-    The first is with those cells hidden, the others with as many drawn at random of those that hold ink.
-    """
-
-    hidden: "NDArray[np.bool_]"
-    answers: "Array"
-
-
-class Trial(NamedTuple):
-    """The answer as cells are hidden (deletion) and shown (insertion) in an order: each (digits, cells + 1)."""
-
-    deletion: "Array"
-    insertion: "Array"
-
-
 def main(config: Config, run: kit.Run) -> None:
     """The network, its explanations, and the trial."""
-    from labs.drawings import explain_image as drawings
-
     images = load(config, run)
     network = train(images, config, run) if config.run is None else taken(config.run, images, run)
     answers = network_answers(network, images.test_images)
@@ -123,35 +108,30 @@ def main(config: Config, run: kit.Run) -> None:
     cells = explain.grid(SIDE, SIDE, config.cells)
     right, wrong = choose(answers, images.test_labels, config, run)
     digits, mistakes = (explained(numbers, images, network, box, config) for numbers in (right, wrong))
-    trials = {way: put_on_trial(orders, digits, box, cells) for way, orders in orders_of(digits, config).items()}
+    orders = orders_of(digits, config)
+    trials = {
+        way: explain.trial_by_hiding(box, hides(digits, cells), each, digits.said) for way, each in orders.items()
+    }
     turned = mend(mistakes, box, cells, config)
     tell_trials(trials, run)
     tell_quality(digits, mistakes, turned, box, config, run)
     run.figure("right_digits", drawings.draw_right(digits, cells, images))
-    run.figure("worst_mistakes", drawings.draw_mistakes(mistakes, turned, cells, images))
+    run.figure("worst_mistakes", drawings.draw_mistakes(mistakes, turned, cells, images, MISTAKES))
+    believe(mistakes, images, box, config, run)
     run.figure("curves", drawings.draw_curves(trials))
     run.figure("agreement", drawings.draw_agreement(digits, agreements(digits, cells)))
     worst = mistakes.reasons[0]
-
-    def write(path: "Path") -> None:
-        path.write_text(worst.html(), encoding="utf-8")
-
-    run.file("worst_mistake.html", write)
+    run.file("worst_mistake.html", lambda path: path.write_text(worst.html(), encoding="utf-8"))
     if config.run is None:
         run.model("lenet_softmax", network, images.test_images[:1].to(run.device) / 255)
 
 
 def load(config: Config, run: kit.Run) -> "ImageData":
-    """The images, no more for training than asked for, in an order of their own: a folder's first are of one class."""
-    from dataclasses import replace
-
-    import torch
-
+    """The images, no more for training than asked for."""
     images = run.load_images(config.data)
     shape = tuple(images.train_images.shape[1:])
     require(shape == (1, SIDE, SIDE), "data", config.data, f"of grey images of 28x28 pixels, not {shape}")
-    kept = torch.randperm(len(images.train_labels), generator=run.streams.torch("subset"))[: config.training_images]
-    return replace(images, train_images=images.train_images[kept], train_labels=images.train_labels[kept])
+    return images.subset(config.training_images, run.streams.torch("subset"))
 
 
 def train(images: "ImageData", config: Config, run: kit.Run) -> "nn.Module":
@@ -241,10 +221,12 @@ def explained(
     return Explained(chosen, images.test_labels[numbers], reasons, sums)
 
 
-def reasons_for(images: "Tensor", box: "explain.BlackBox", config: Config, seed: int) -> "list[explain.Explanation]":
+def reasons_for(
+    images: "Tensor", box: "explain.BlackBox", config: Config, seed: int, samples: int | None = None
+) -> "list[Explanation]":
     """LIME's explanations of digits; a hidden cell is black, as where nobody wrote."""
     cells = explain.grid(SIDE, SIDE, config.cells)
-    settings: dict[str, Any] = {"samples": config.samples, "seed": seed}
+    settings: dict[str, Any] = {"samples": samples or config.samples, "seed": seed}
     return explain.explain_images(box, list(images), layout="CHW", segments=cells, fill=0, **settings)
 
 
@@ -262,54 +244,50 @@ def orders_of(digits: Explained, config: Config) -> "dict[str, list[Array]]":
     return {LIME: lime, GRADIENTS: gradients, CHANCE: chance}
 
 
-def put_on_trial(
-    orders: "Sequence[Array]", digits: Explained, box: "explain.BlackBox", cells: "NDArray[np.int64]"
-) -> Trial:
-    """Both curves of each digit in its order; of several orders their mean."""
-    import numpy as np
-
-    from explain.hiding import hide_segments
-
-    made: dict[Any, list[Array]] = {explain.deletion_curve: [], explain.insertion_curve: []}
-    for image, label, order in zip(digits.images, digits.said, orders, strict=True):
-        hide = hide_segments(image, layout="CHW", segments=cells, fill=0)
-        for curve, found in made.items():
-            found.append(np.atleast_2d(curve(box, hide, order, label)).mean(axis=0))
-    return Trial(*(np.stack(found) for found in made.values()))
+def hides(digits: Explained, cells: "NDArray[np.int64]") -> "list[Hide]":
+    """For each digit the function that makes cells of it black."""
+    return [explain.hide_segments(image, layout="CHW", segments=cells, fill=0) for image in digits.images]
 
 
-def mend(mistakes: Explained, box: "explain.BlackBox", cells: "NDArray[np.int64]", config: Config) -> list[Mended]:
+def mend(mistakes: Explained, box: "explain.BlackBox", cells: "NDArray[np.int64]", config: Config) -> "list[Mended]":
     """Each mistake with the cells hidden that speak most for what was said and against what is true."""
     import numpy as np
 
-    from explain.hiding import hide_segments
-
     found = []
-    for place, (image, reason) in enumerate(zip(mistakes.images, mistakes.reasons, strict=True)):
-        pull = misleading(reason, int(mistakes.truth[place]))
-        inked = np.unique(cells[image[0].numpy() > 0])
+    for place, (hide, reason) in enumerate(zip(hides(mistakes, cells), mistakes.reasons, strict=True)):
+        inked = np.unique(cells[mistakes.images[place][0].numpy() > 0])
         random = np.random.default_rng(config.seed + place)
-        drawn = [random.choice(inked, min(MISLED, len(inked)), replace=False) for _ in range(config.orders)]
-        hidden = np.zeros((1 + config.orders, len(pull)), np.bool_)
-        for row, chosen in zip(hidden, [np.argsort(-pull, kind="stable")[:MISLED], *drawn], strict=True):
-            row[chosen] = True
-        hide = hide_segments(image, layout="CHW", segments=cells, fill=0)
-        found.append(Mended(hidden[0], box(hide(hidden))))
+        pull = reason.contrast(int(mistakes.truth[place]))
+        found.append(explain.hide_misleading(box, hide, pull, MISLED, among=inked, draws=config.orders, random=random))
     return found
 
 
-def misleading(reason: "explain.Explanation", truth: int) -> "Array":
-    """How much more each cell speaks for what was said than for what is true."""
-    pull: Array = reason.weights_of() - reason.weights_of(truth)
-    return pull
+def believe(mistakes: Explained, images: "ImageData", box: "explain.BlackBox", config: Config, run: kit.Run) -> None:
+    """Whether the mistakes shown have explanations to be believed: the fit, and the same cells from other seeds."""
+    shown = range(min(MISTAKES, len(mistakes.reasons)))
+    names = [
+        f"{place + 1}: {images.class_names[int(mistakes.truth[place])]} as {images.class_names[mistakes.said[place]]}"
+        for place in shown
+    ]
+
+    def again(place: int, samples: int, seed: int) -> "Explanation":
+        return reasons_for(mistakes.images[place][None], box, config, seed, samples)[0]
+
+    asked = {name: partial(again, place) for place, name in enumerate(names)}
+    grown = explain.grow_each(asked, samples=config.samples, seeds=range(config.repetitions), top=TOP)
+    table = explain.trust_table(dict(zip(names, mistakes.reasons, strict=False)), grown)
+    run.table("trust", table)
+    run.figure("stability", drawings.draw_growth(grown))
+    if told := explain.told_doubts(table):
+        run.note(told)
 
 
 # --- what came out ----------------------------------------------------------------------------------------------------
 
 
-def tell_trials(trials: Mapping[str, Trial], run: kit.Run) -> None:
+def tell_trials(trials: "Mapping[str, Trial]", run: kit.Run) -> None:
     """The areas under the curves, mean and spread over the digits; the promises, and where they are not kept."""
-    areas = {way: Trial(*(explain.area_under(curves) for curves in trial)) for way, trial in trials.items()}
+    areas = {way: explain.Trial(*(explain.area_under(curves) for curves in trial)) for way, trial in trials.items()}
     rows = [
         {
             "cells in the order of": way,
@@ -350,7 +328,7 @@ def agreements(digits: Explained, cells: "NDArray[np.int64]") -> "list[explain.g
 def tell_quality(
     digits: Explained,
     mistakes: Explained,
-    turned: Sequence[Mended],
+    turned: "Sequence[Mended]",
     box: "explain.BlackBox",
     config: Config,
     run: kit.Run,
@@ -368,8 +346,8 @@ def tell_quality(
         each.answers.argmax(axis=1) == truth for each, truth in zip(turned, mistakes.truth.tolist(), strict=True)
     ]
     figures = {
-        "r2": [reason.r2[reason.labels[0]] for reason in digits.reasons],
-        "r2_of_mistakes": [reason.r2[reason.labels[0]] for reason in mistakes.reasons],
+        "r2": [reason.r2_of() for reason in digits.reasons],
+        "r2_of_mistakes": [reason.r2_of() for reason in mistakes.reasons],
         "jaccard_over_seeds": [each.jaccard for each in stable],
         "rank_correlation_with_gradients": [each.rank_correlation for each in agree],
         "top_overlap_with_gradients": [each.top_overlap for each in agree],

@@ -7,6 +7,7 @@ known: one that balances, and many drawn at random. (Ribeiro et al. 2016, arXiv:
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from annotated_types import Ge
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from explain import Explanation
     from explain.policies import EpisodeExplanation
 
     Array = NDArray[np.float64]
@@ -45,9 +47,9 @@ WANDERING = 0.2
 STATES = 2_000
 HAND_MADE = (1.0, 2.0, 10.0, 3.0)
 """Pushes right by these slopes (per m, m/s, rad, rad/s): a rule that balances the pole."""
-RATIO = 1.6
-"""In a rule drawn at random each slope is so many times as large as the next."""
 RANDOM_ORDERS = 24
+SEEDS = 3
+"""Explanations of a single state, each with a seed of its own, which must name the same number first."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,11 @@ class Policy:
         """The quantity in each state: (n, 4) -> (n)."""
         return self.box(states)[:, self.label]
 
+    def pushes_right(self, answers: "Array") -> "NDArray[np.bool_]":
+        """The verdict on answers (..., outputs) of the box: (...)."""
+        right: NDArray[np.bool_] = answers[..., self.label] > self.threshold
+        return right
+
 
 @dataclass
 class Pusher:
@@ -121,7 +128,7 @@ def main(config: Config, run: kit.Run) -> None:
     run.animation("episode", drawings.film_frames(frames, along, policy))
     overview = explain_states(policy, chosen, background, config)
     run.figure("what_drives_it", drawings.draw_overview(overview, policy))
-    run.table("single_states", single_states(overview))
+    look_at_states(policy, overview, background, config, run)
     run.file("background.csv", lambda path: keep_states(states, path))
     judge(policy, overview, background, config, run)
     balance_by_hand(background, config, run)
@@ -172,15 +179,9 @@ def finished(reference: str) -> Policy:
     return Policy(box, 0, quantity, 0.0)
 
 
-def hand_made(slopes: "Array", centre: "Array") -> Policy:
-    """P(right) = sigmoid(sum of slope x (number - centre)). Shapes: (4)."""
-    import numpy as np
-
-    def probabilities(states: "Array") -> "Array":
-        right = 1 / (1 + np.exp(-(states - centre) @ slopes))
-        return np.stack([1 - right, right], axis=1)
-
-    return Policy(explain.BlackBox(probabilities, batch_size=100_000, names=("P(left)", "P(right)")))
+def rule_policy(rule: "explain.LinearRule") -> Policy:
+    """The policy of a rule whose slopes are known."""
+    return Policy(explain.BlackBox(rule, batch_size=100_000, names=("P(left)", "P(right)")))
 
 
 def gather(policy: Policy, run: kit.Run) -> "Array":
@@ -222,6 +223,14 @@ def explain_states(
     return explain.explain_episode(policy.box, states, background, around_case=True, **settings)
 
 
+def explain_state(
+    policy: Policy, state: "Array", background: "explain.Background", samples: int, seed: int
+) -> "Explanation":
+    """The same of a single state (4,), by samples and seed."""
+    settings: dict[str, Any] = {"label": policy.label, "samples": samples, "seed": seed, "around_case": True}
+    return explain.explain_episode(policy.box, state[None], background, **settings).explanations[0]
+
+
 def keep_states(states: "Array", path: "Path") -> None:
     """States as a CSV file, which `python -m labs explain` holds a state against."""
     import pandas as pd
@@ -229,17 +238,21 @@ def keep_states(states: "Array", path: "Path") -> None:
     pd.DataFrame(states, columns=list(NAMES)).to_csv(path, index=False)
 
 
-def single_states(overview: "EpisodeExplanation") -> list[dict[str, object]]:
-    """The surest pushes to either side and the least sure, with what each number adds."""
-    order = overview.predictions.argsort()
-    chosen = [order[0], order[1], order[len(order) // 2], order[-2], order[-1]]
-    rows = []
-    for number in chosen:
-        row: dict[str, object] = {"policy": round(float(overview.predictions[number]), 4)}
-        for name, seen, adds in zip(NAMES, overview.observations[number], overview.contributions[number], strict=True):
-            row[name] = f"{seen:.3g} adds {adds:+.3g}"
-        rows.append({**row, "R2": round(float(overview.r2[number]), 3)})
-    return rows
+def look_at_states(
+    policy: Policy, overview: "EpisodeExplanation", background: "explain.Background", config: Config, run: kit.Run
+) -> None:
+    """The surest pushes to either side and the least sure: what each number adds, and whether to believe it."""
+    chosen = overview.notable(policy.threshold)
+    run.table("single_states", [overview.row(number) for number in chosen.values()])
+    cases = {
+        name: partial(explain_state, policy, overview.observations[number], background)
+        for name, number in chosen.items()
+    }
+    grown = explain.grow_each(cases, samples=config.samples, seeds=range(SEEDS), top=1)
+    table = explain.trust_table({name: overview.explanations[number] for name, number in chosen.items()}, grown)
+    run.table("trust", table)
+    if told := explain.told_doubts(table):
+        run.note(told)
 
 
 def judge(
@@ -270,14 +283,13 @@ def turning(
     """The share of pushes that turned after 0, 1, ... numbers were made typical: (5) for either kind of order."""
     import numpy as np
 
-    chance = explain.random_orders(len(NAMES), RANDOM_ORDERS, seed)
-    turned = []
+    chance, found = explain.random_orders(len(NAMES), RANDOM_ORDERS, seed), []
     for state, adds, says in zip(overview.observations, overview.contributions, overview.predictions, strict=True):
         side = 1 if says > policy.threshold else -1
         orders = np.concatenate([np.argsort(-side * adds, kind="stable")[None], chance])
-        curves = explain.deletion_curve(policy.box, explain.hide_columns(state, background), orders, policy.label)
-        turned.append(side * (curves - policy.threshold) < 0)  # (orders, numbers + 1)
-    shares = np.mean(turned, axis=0)
+        hide = explain.hide_columns(state, background)
+        found.append(explain.turned(policy.box, hide, orders, decide=policy.pushes_right))
+    shares = np.mean(found, axis=0)  # (orders, numbers + 1)
     return {"explanation": shares[0], "random": shares[1:].mean(axis=0), "spread": shares[1:].std(axis=0)}
 
 
@@ -288,7 +300,7 @@ def balance_by_hand(background: "explain.Background", config: Config, run: kit.R
     """A rule that balances the pole: its true slopes beside the weights of explanations in many states."""
     import numpy as np
 
-    rule = hand_made(np.array(HAND_MADE), np.zeros(4))
+    rule = rule_policy(explain.LinearRule(np.array(HAND_MADE), np.zeros(4)))
     reached = agents.evaluate(Pusher(rule), ENVIRONMENT, episodes=20, seed=config.seed + 3_000_000).mean
     rows = background.rows[: config.explained]
     found = explain_states(rule, rows, background, config)
@@ -299,38 +311,16 @@ def balance_by_hand(background: "explain.Background", config: Config, run: kit.R
 
 def find_rules(background: "explain.Background", config: Config, run: kit.Run) -> None:
     """Rules drawn at random: do the weights have the signs and the ranks of the true slopes, in how many states?"""
-    import numpy as np
-
     random = run.streams.numpy("rules")
-    slopes = np.stack([random_slopes(random) for _ in range(config.rules)])
-    found = np.zeros((config.rules, config.states, len(NAMES)))
-    for number, each in enumerate(slopes):
-        rule = hand_made(each / background.scale, background.mean)
-        rows = background.rows[random.integers(0, len(background.rows), config.states)]
-        for place, row in enumerate(rows):
-            seed = number * config.states + place
-            settings: dict[str, Any] = {"around_case": True, "samples": config.samples, "seed": seed}
-            found[number, place] = explain.explain_action(rule.box, row, background, **settings).weights[1]
-    signs = (np.sign(found) == np.sign(slopes)[:, None]).all(axis=2)
-    ranks = (np.abs(found).argsort(axis=2) == np.abs(slopes).argsort(axis=1)[:, None]).all(axis=2)
-    run.figure("rules", drawings.draw_rules(slopes, found))
-    shares = {"signs": 100 * float(signs.mean()), "ranks": 100 * float(ranks.mean())}
-    shares["rules"] = 100 * float((signs & ranks).all(axis=1).mean())
+    found = explain.recover_rules(background, config.rules, config.states, config.samples, random)
+    run.figure("rules", drawings.draw_rules(found.slopes, found.weights))
+    shares = {name: 100 * share for name, share in found.shares().items()}
     run.summary({f"recovered_percent/{name}": share for name, share in shares.items()})
     if min(shares.values()) < 100:
         run.note(
-            f"of {found[..., 0].size:,} explanations of known rules {shares['signs']:.1f} % have all signs right, "
-            f"{shares['ranks']:.1f} % all ranks"
+            f"of {config.rules * config.states:,} explanations of known rules {shares['signs']:.1f} % have all signs "
+            f"right, {shares['ranks']:.1f} % all ranks"
         )
-
-
-def random_slopes(random: "np.random.Generator") -> "Array":
-    """Four slopes per standard deviation, each `RATIO` times as large as the next, with any signs, in any order."""
-    import numpy as np
-
-    sizes = 2.0 * RATIO ** -np.arange(len(NAMES))
-    slopes: Array = random.permutation(sizes) * random.choice([-1, 1], len(NAMES))
-    return slopes
 
 
 if __name__ == "__main__":

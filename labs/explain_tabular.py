@@ -7,7 +7,7 @@ lines, what hiding columns in their order does, other seeds, and models in which
 Source: Ribeiro et al. 2016, arXiv:1602.04938.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
+    from explain import Explanation
+
     Array = NDArray[np.float64]
 
 topic = "explanation"
@@ -34,8 +36,6 @@ NUMERIC = [
     *("people_per_household", "households", "longitude", "latitude"),
 ]
 SPLIT_SEED = 42
-REACH = 2.5
-"""Rows farther out than this, in standard deviations a column, have no drawn rows near; they are not explained."""
 RANDOM_ORDERS = 20
 """Orders at random that an explanation's order must beat."""
 
@@ -72,8 +72,8 @@ class Config(kit.Config):
 class Task:
     """A trained model and the rows that it is asked about.
 
-    What is explained is output 0, the `quantity`; `truth` is what it should be. Times `scale` it is in `unit`s; `words`
-    puts an answer and the truth into a title. `loss` says how bad answers are, as `loss_name`.
+    What is explained is output 0, the `quantity`; `truth` is what it should be. Times `scale` it is in `unit`s; `short`
+    writes an answer, `words` an answer and the truth. `loss` says how bad answers are, as `loss_name`.
     """
 
     box: "explain.BlackBox"
@@ -83,6 +83,7 @@ class Task:
     quantity: str
     scale: float
     unit: str
+    short: Callable[[float], str]
     words: Callable[[float, float], str]
     loss: Callable[["Array", "Array"], float]
     loss_name: str
@@ -93,47 +94,33 @@ class Task:
 
     def near(self) -> "NDArray[np.bool_]":
         """The test rows within reach of rows drawn around the mean."""
-        return within_reach(self.background.encode(self.test), self.background)
+        return self.background.within_reach(self.background.encode(self.test))
 
-    def explain(self, rows: "pd.DataFrame", config: Config, **settings: Any) -> "list[explain.Explanation]":
+    def explain(self, rows: "pd.DataFrame", config: Config, **settings: Any) -> "list[Explanation]":
         """Explanations of output 0, with all columns unless `settings` say otherwise."""
         given = {"samples": config.samples, "seed": config.seed, "labels": [0], "count": None, **settings}
         return explain.explain_rows(self.box, rows, self.background, **given)
 
-
-def within_reach(rows: "Array", background: "explain.Background") -> "NDArray[np.bool_]":
-    """Whether each of the encoded rows (n, columns) lies within `REACH` of the background's mean."""
-    import numpy as np
-
-    numbers = [column for column in range(rows.shape[1]) if column not in background.categories]
-    standard = ((rows - background.mean) / background.scale)[:, numbers]
-    near: NDArray[np.bool_] = np.sqrt(np.square(standard).mean(axis=1)) <= REACH
-    return near
+    def explain_case(self, row: int, config: Config) -> "Callable[[int, int], Explanation]":
+        """The explanation of a test row, as a function of samples and seed."""
+        case = self.test.iloc[[row]]
+        return lambda samples, seed: self.explain(case, config, samples=samples, seed=seed)[0]
 
 
 def main(config: Config, run: kit.Run) -> None:
     """Train, explain, and put the explanations on trial."""
     import numpy as np
 
-    from labs.drawings import explain_tabular as drawings
-
     task = train_tumours(config, run) if config.data == "breast_cancer" else train_houses(config, run)
     run.summary({f"test/{task.loss_name.split(' (')[0].lower()}": task.loss(task.answer(task.test), task.truth)})
     if far := int((~task.near()).sum()):
         run.note(f"{far} of {len(task.test)} test rows lie too far out to be explained by rows drawn around the mean")
-    chosen = choose_cases(task)
-    shown = dict(zip(chosen, task.explain(task.test.iloc[list(chosen.values())], config), strict=True))
-    run.figure("single_cases", drawings.draw_cases(shown, chosen, task))
-    worst = shown["worst mistake"]
-    run.file("worst_mistake.html", lambda path: path.write_text(worst.html(), encoding="utf-8"))
-    run.table("worst_mistake", worst.to_frame().to_dict("records"))
-
+    look_at_cases(task, config, run)
     near = run.streams.numpy("explained").permutation(np.flatnonzero(task.near()))
     rows = task.test.iloc[near[: config.explained]]
     found = task.explain(rows, config)
     rank(task, found, rows, config, run)
     judge(task, found, rows, config, run)
-    grow(task, chosen, config, run)
     find_planted(task, config, run)
 
 
@@ -171,6 +158,7 @@ def train_tumours(config: Config, run: kit.Run) -> Task:
         quantity="probability of malignant",
         scale=100,
         unit="percentage points",
+        short=lambda answer: f"{100 * answer:.1f} %",
         words=lambda answer, truth: f"{100 * answer:.1f} %, truth {'malignant' if truth else 'benign'}",
         loss=lambda answer, truth: float(-np.log(np.abs(1 - truth - answer).clip(1e-7)).mean()),
         loss_name="cross-entropy (nats)",
@@ -207,6 +195,7 @@ def train_houses(config: Config, run: kit.Run) -> Task:
         quantity="price",
         scale=0.001,
         unit="1,000 USD",
+        short=lambda answer: f"{answer:,.0f} USD",
         words=lambda answer, truth: f"{answer:,.0f} USD, truth {truth:,.0f}",
         loss=lambda answer, truth: float(np.sqrt(np.square(answer - truth).mean())),
         loss_name="RMSE (USD)",
@@ -271,13 +260,38 @@ def choose_cases(task: Task) -> dict[str, int]:
     return {"highest": order[-1], "lowest": order[0], "in the middle": between, "worst mistake": wrong}
 
 
-def rank(task: Task, found: "list[explain.Explanation]", rows: "pd.DataFrame", config: Config, run: kit.Run) -> None:
+def look_at_cases(task: Task, config: Config, run: kit.Run) -> None:
+    """Four cases explained, and whether each explanation may be believed: its fit, and the same from other seeds."""
+    from labs.drawings import explain_tabular as drawings
+
+    chosen = choose_cases(task)
+    shown = dict(zip(chosen, task.explain(task.test.iloc[list(chosen.values())], config), strict=True))
+    cases = {name: task.explain_case(row, config) for name, row in chosen.items()}
+    grown = explain.grow_each(cases, samples=config.samples, seeds=range(config.repetitions))
+    table = explain.trust_table(shown, grown)
+    truths = {name: float(task.truth[row]) for name, row in chosen.items()}
+    doubted = {name: "; ".join(explain.doubts(each, grown[name])) for name, each in shown.items()}
+    run.figure("single_cases", drawings.draw_cases(shown, truths, doubted, task))
+    worst = shown["worst mistake"]
+    run.file("worst_mistake.html", lambda path: path.write_text(worst.html(), encoding="utf-8"))
+    run.table("worst_mistake", worst.to_frame().to_dict("records"))
+    run.table("trust", table)
+    run.figure("stability", drawings.draw_growth(grown))
+    run.summary({"jaccard": sum(each.stages[-1][1] for each in grown.values()) / len(grown)})
+    if unsteady := [name for name, each in grown.items() if not each.enough]:
+        run.note(f"with {config.samples:,} samples the seeds differ over: {', '.join(unsteady)}; more would be better")
+    if told := explain.told_doubts(table):
+        run.note(told)
+
+
+def rank(task: Task, found: "list[Explanation]", rows: "pd.DataFrame", config: Config, run: kit.Run) -> None:
     """Which columns matter over all: the mean weight beside the rise of the loss when a column is shuffled."""
     from scipy.stats import spearmanr
 
     from labs.drawings import explain_tabular as drawings
 
-    weights, rises = explain.average_weights(found), shuffled(task, run)
+    random, weights = run.streams.numpy("shuffles"), explain.average_weights(found)
+    rises = explain.permutation_importance(lambda each: task.loss(task.answer(each), task.truth), task.test, random)
     agreement = float(spearmanr([weights[name] for name in rises], list(rises.values())).statistic)
     run.figure("ranking", drawings.draw_ranking(weights, rises, agreement, task))
     run.summary({"rank_correlation_with_shuffling": agreement})
@@ -286,24 +300,13 @@ def rank(task: Task, found: "list[explain.Explanation]", rows: "pd.DataFrame", c
     run.table("picked", [{"row": row, task.quantity: each.predictions[0], **_reasons(each)} for row, each in picked])
 
 
-def _reasons(each: "explain.Explanation") -> dict[str, str]:
+def _reasons(each: "Explanation") -> dict[str, str]:
     """The three strongest reasons in words, each with its weight."""
     top = [f"{name} ({weight:+.3g})" for name, weight in each.top(count=3)]
     return {f"reason {place}": reason for place, reason in enumerate([*top, "", "", ""][:3], 1)}
 
 
-def shuffled(task: Task, run: kit.Run, times: int = 5) -> dict[str, float]:
-    """By column, how much the loss on the test rows rises when the column is shuffled among them."""
-    random = run.streams.numpy("shuffles")
-    rises: dict[str, float] = {}
-    for name in map(str, task.test):
-        columns = [random.permutation(task.test[name].to_numpy()) for _ in range(times)]
-        losses = [task.loss(task.answer(task.test.assign(**{name: column})), task.truth) for column in columns]
-        rises[name] = sum(losses) / times - task.loss(task.answer(task.test), task.truth)
-    return rises
-
-
-def judge(task: Task, found: "list[explain.Explanation]", rows: "pd.DataFrame", config: Config, run: kit.Run) -> None:
+def judge(task: Task, found: "list[Explanation]", rows: "pd.DataFrame", config: Config, run: kit.Run) -> None:
     """The explanations on trial: does the line fit, and what does hiding columns in its order do?"""
     import numpy as np
 
@@ -313,7 +316,9 @@ def judge(task: Task, found: "list[explain.Explanation]", rows: "pd.DataFrame", 
     binned = task.explain(rows, config, discretize=True)
     kinds = {"rows around the mean": found, "rows around the case": around, "quartiles": binned}
     fits = {name: [each.r2[0] for each in explanations] for name, explanations in kinds.items()}
-    curves, used = hiding_curves(task, found, rows, config)
+    hides = [explain.hide_columns(rows.iloc[number], task.background) for number in range(len(rows))]
+    chance = explain.random_orders(len(task.test.columns), RANDOM_ORDERS, config.seed)
+    curves, used = explain.curves_from_typical(task.box, hides, found, 0, chance)
     run.figure("quality", drawings.draw_quality(fits, curves, used))
     medians = {name: float(np.median(values)) for name, values in fits.items()}
     run.summary({f"median_r2/{name.replace(' ', '_')}": value for name, value in medians.items()})
@@ -323,71 +328,14 @@ def judge(task: Task, found: "list[explain.Explanation]", rows: "pd.DataFrame", 
         run.note("the lines explain less than half of what the model does near the cases: trust their signs at most")
 
 
-def hiding_curves(
-    task: Task, found: "list[explain.Explanation]", rows: "pd.DataFrame", config: Config
-) -> "tuple[dict[str, Array], int]":
-    """Mean deletion and insertion curves in the explanations' order and at random, and over how many rows.
-
-    They show the way from a typical row's answer, 0, to the case's, 1. Rows whose answer is nearer to the typical
-    one than a standard deviation of all answers are left out: there is little to explain.
-    """
-    import numpy as np
-
-    answers = task.answer(rows)
-    chance = explain.random_orders(len(task.test.columns), RANDOM_ORDERS, config.seed)
-    kept: dict[str, list[Array]] = {}
-    for number, each in enumerate(found):
-        hide = explain.hide_columns(rows.iloc[number], task.background)
-        typical = task.box(hide(np.ones((1, len(each.features)), dtype=bool)))[0, 0]
-        way = answers[number] - typical
-        if abs(way) < answers.std():
-            continue
-        order = np.argsort(-each.contributions(0) * np.sign(way), kind="stable")
-        for name, curve in (("deletion", explain.deletion_curve), ("insertion", explain.insertion_curve)):
-            shares = (curve(task.box, hide, np.concatenate([order[None], chance]), 0) - typical) / way
-            kept.setdefault(f"{name}, explanation", []).append(shares[0])
-            kept.setdefault(f"{name}, random", []).append(shares[1:].mean(axis=0))
-    return {name: np.mean(curves, axis=0) for name, curves in kept.items()}, len(next(iter(kept.values()), []))
-
-
-def grow(task: Task, chosen: Mapping[str, int], config: Config, run: kit.Run) -> None:
-    """How many samples it takes until all seeds name the same five columns."""
-    from labs.drawings import explain_tabular as drawings
-
-    grown = {}
-    for name, row in chosen.items():
-        case = task.test.iloc[[row]]
-
-        def once(samples: int, seed: int, case: "pd.DataFrame" = case) -> "explain.Explanation":
-            return task.explain(case, config, samples=samples, seed=seed)[0]
-
-        limits = {"start": min(125, config.samples), "limit": config.samples}
-        grown[name] = explain.grow_until_stable(once, seeds=range(config.repetitions), jaccard=1.0, **limits)
-    run.figure("stability", drawings.draw_growth(grown))
-    run.summary({"jaccard": sum(each.stages[-1][1] for each in grown.values()) / len(grown)})
-    unsteady = [name for name, each in grown.items() if not each.enough]
-    if unsteady:
-        run.note(f"with {config.samples:,} samples the seeds differ over: {', '.join(unsteady)}; more would be better")
-
-
 def find_planted(task: Task, config: Config, run: kit.Run) -> None:
     """Explain models whose reasons are known: the planted columns must be those with the largest weights."""
-    import numpy as np
-
     from labs.drawings import explain_tabular as drawings
 
     numbers = task.background.rows[:, [name in task.test.select_dtypes("number") for name in task.test]]
-    background, random = explain.Background(numbers), run.streams.numpy("planted")
-    rows = numbers[within_reach(numbers, background)]
-    weakest, strongest = np.zeros(config.planted), np.zeros(config.planted)
-    for number in range(config.planted):
-        model, row = explain.plant(numbers, int(random.integers(2**31))), rows[random.integers(len(rows))]
-        box = explain.BlackBox(model, batch_size=config.samples)
-        found = explain.explain_row(box, row, background, samples=config.samples, count=None, labels=[1], seed=number)
-        size, matters = np.abs(found.weights[1]), np.isin(np.arange(len(row)), model.columns)
-        weakest[number], strongest[number] = size[matters].min(), size[~matters].max()
-    share = 100 * float((weakest > strongest).mean())
-    run.figure("planted", drawings.draw_planted(weakest, strongest))
+    weights = explain.recover_columns(numbers, config.planted, config.samples, run.streams.numpy("planted"))
+    share = 100 * float(weights.found.mean())
+    run.figure("planted", drawings.draw_planted(weights.weakest, weights.strongest))
     run.summary({"planted_recovered_percent": share})
     if share < 100:
         run.note(f"planted columns were found in {share:.0f} % of the models: more samples are needed")

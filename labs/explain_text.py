@@ -8,6 +8,7 @@ model that counts words, whose true reasons are known, they must find those. (Ri
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import mean
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
@@ -42,6 +43,8 @@ DECIDING = 3
 """Words whose removal is to turn the verdict."""
 DRAWS = 20
 """Removals at random that each sentence's own must beat."""
+EACH = 4
+"""Right answers shown, and mistakes."""
 SAID_BEFORE = 3
 """Sentences that a word must be in, to be ranked."""
 
@@ -91,8 +94,6 @@ def main(config: Config, run: kit.Run) -> None:
     """Train or load, explain sentences, put the explanations on trial."""
     import numpy as np
 
-    from explain.highlights import highlighted_html
-
     spec, seed = (config.data, config.seed) if config.run is None else origin(config.run)
     data = made_up() if spec == MADE_UP else run.load_sentences(spec)
     training, test = divide(data, seed)
@@ -108,17 +109,45 @@ def main(config: Config, run: kit.Run) -> None:
     require(len(chosen) >= 2, "data", spec, f"test sentences of at least {FEWEST} different words")
     texts, truths = [sentences[number] for number in chosen], labels[chosen]
     found = {reader.name: [reader.explain(text, config.samples, config.seed) for text in texts] for reader in readers}
-    run.figure("words_in_colour", drawings.draw_sentences(found[network.name], truths, data.class_names, network.name))
-    run.figure("strongest_words", drawings.draw_strongest(signed_means(found[network.name]), data.class_names))
-    worst = [found[network.name][number] for number in drawings.surest(found[network.name], truths, right=False)[:5]]
-    if worst:
-        page = highlighted_html(*worst)
-        run.file("worst_mistakes.html", lambda path: path.write_text(page, encoding="utf-8"))
+    look_at_sentences(network, found[network.name], truths, data.class_names, config, run)
+    means = explain.mean_weights(found[network.name], len(data.class_names) - 1, SAID_BEFORE)
+    run.figure("strongest_words", drawings.draw_strongest(means, data.class_names))
     turned = {reader.name: turning(reader.box, found[reader.name], config.seed) for reader in readers}
     judge(turned, found, run)
     find_reasons(readers[1], found[readers[1].name], run)
     steady(network, texts[:10], config, run)
-    run.summary({f"median_r2/{name}": float(np.median([each.r2[0] for each in own])) for name, own in found.items()})
+    run.summary({f"median_r2/{name}": float(np.median([each.r2_of() for each in own])) for name, own in found.items()})
+
+
+def look_at_sentences(
+    reader: Reader,
+    found: "Sequence[Explanation]",
+    truths: "NDArray[np.int64]",
+    class_names: Sequence[str],
+    config: Config,
+    run: kit.Run,
+) -> None:
+    """The surest right answers and the surest mistakes, word by word, and whether to believe their explanations."""
+    from explain.highlights import highlighted_html
+
+    wrong = explain.surest_answers(found, truths, right=False)
+    shown = {
+        f"right {place}": each for place, each in enumerate(explain.surest_answers(found, truths, right=True)[:EACH], 1)
+    }
+    shown |= {f"mistake {place}": each for place, each in enumerate(wrong[:EACH], 1)}
+    cases = {name: partial(reader.explain, found[number].settings["text"]) for name, number in shown.items()}
+    grown = explain.grow_each(cases, samples=config.samples, seeds=range(config.repetitions), top=DECIDING)
+    chosen = {name: found[number] for name, number in shown.items()}
+    table = explain.trust_table(chosen, grown)
+    doubted = {name: bool(explain.doubts(each, grown[name])) for name, each in chosen.items()}
+    said = {name: class_names[int(truths[number])] for name, number in shown.items()}
+    run.figure("words_in_colour", drawings.draw_sentences(chosen, said, doubted, class_names, reader.name))
+    if wrong:
+        page = highlighted_html(*(found[number] for number in wrong[:5]))
+        run.file("worst_mistakes.html", lambda path: path.write_text(page, encoding="utf-8"))
+    run.table("trust", table)
+    if told := explain.told_doubts(table):
+        run.note(told)
 
 
 # --- sentences --------------------------------------------------------------------------------------------------------
@@ -126,42 +155,30 @@ def main(config: Config, run: kit.Run) -> None:
 
 def made_up() -> "SentenceData":
     """600 sentences by a small grammar, each with one or two words of praise or blame: on every machine the same."""
-    import random
-
     import torch
 
     from labs.kit.data import SentenceData
 
-    drawn, sentences = random.Random(0), []
-    things, parts = ("film", "story", "comedy", "drama", "sequel"), ("plot", "cast", "music", "ending", "dialogue")
-    frames = (
-        "the {thing} has a {word} {part} and a {filler} look at people who live by the sea",
-        "a {filler} {thing} about two brothers , with {word} {part} and {other} {second}",
-        "what we get is {word} {part} in this {filler} {thing} from the director of many others",
-        "for all its {filler} {part} the {thing} is {word} and its {second} is {other} from start to end",
-    )
-    fillers = ("long", "new", "french", "small", "second", "quiet", "late")
-    opinions = {
-        "negative": ("dull", "clumsy", "tired", "weak", "lifeless", "awful", "stale", "boring"),
-        "positive": ("moving", "bright", "clever", "warm", "gripping", "lovely", "fresh", "superb"),
-    }
-    for words in opinions.values():
-        for _ in range(300):
-            (part, second), (word, other) = drawn.sample(parts, 2), drawn.sample(words, 2)
-            choices = {"part": part, "second": second, "word": word, "other": other}
-            choices |= {"thing": drawn.choice(things), "filler": drawn.choice(fillers)}
-            sentences.append(drawn.choice(frames).format(**choices))
-    labels = torch.arange(2).repeat_interleave(300)
-    return SentenceData(MADE_UP, sentences, labels, tuple(opinions), "made_up_0", "this lab", "this project's")
+    reviews = explain.plant_reviews()
+    counts = torch.tensor([len(each) for each in reviews.values()])
+    labels = torch.arange(len(reviews)).repeat_interleave(counts)
+    sentences = [sentence for each in reviews.values() for sentence in each]
+    return SentenceData(
+        name=MADE_UP, sentences=sentences, labels=labels, class_names=tuple(reviews),
+        fingerprint="made_up_0", source="this lab", licence="this project's",
+    )  # fmt: skip
 
 
 def divide(data: "SentenceData", seed: int) -> "tuple[NDArray[np.int64], NDArray[np.int64]]":
     """Numbers of the sentences for training and for testing, as the lab sentiment divides them first."""
     from sklearn.model_selection import StratifiedKFold
 
+    from explain.blackbox import MANY_LABELS
+
     labels = data.labels.numpy()
     fewest = int(data.labels.bincount(minlength=len(data.class_names)).min())
     require(fewest >= 2 * FOLDS, "data", data.name, f"at least {2 * FOLDS} sentences a class, not {fewest}")
+    require(len(data.class_names) <= MANY_LABELS, "data", data.name, f"of at most {MANY_LABELS} classes")
     training, test = next(iter(StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(labels, labels)))
     return training, test
 
@@ -251,25 +268,9 @@ def finished(reference: str, data: "SentenceData") -> Reader:
 
 
 def count_words(data: "SentenceData", training: "NDArray[np.int64]") -> Reader:
-    """Logistic regression on counts of words, the rarer the heavier (tf-idf): what each word counts is known."""
-    import numpy as np
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-
-    counts = TfidfVectorizer(sublinear_tf=True, token_pattern=r"\w+")
-    lines = LogisticRegression(C=3, max_iter=500)
-    model = make_pipeline(counts, lines)
-    model.fit([data.sentences[number] for number in training], data.labels.numpy()[training])
-
-    def true(explanation: "Explanation") -> "Array":
-        """Slope x weight of each word of the text, for the last class."""
-        row = counts.transform([explanation.settings["text"]])
-        slopes = lines.coef_[-1]
-        columns = [counts.vocabulary_.get(word.lower()) for word in explanation.columns]
-        return np.array([0.0 if column is None else slopes[column] * row[0, column] for column in columns])
-
-    return Reader("word_counts", explain.BlackBox(model, names=data.class_names), true)
+    """Logistic regression on counts of words: what each word adds to its verdict is known."""
+    counts = explain.WordCounts([data.sentences[number] for number in training], data.labels.numpy()[training])
+    return Reader("word_counts", explain.BlackBox(counts, batch_size=1_000, names=data.class_names), counts.reasons)
 
 
 # --- trials -----------------------------------------------------------------------------------------------------------
@@ -286,13 +287,9 @@ def turning(box: "explain.BlackBox", found: "Sequence[Explanation]", seed: int) 
 
     named, chance = [], []
     for number, each in enumerate(found):
-        says, count = each.labels[0], len(each.features)
-        own = np.argsort(-each.weights[says], kind="stable")[None]
-        orders = np.concatenate([own, explain.random_orders(count, DRAWS, seed + number)])
-        ranks = np.argsort(orders, axis=1)
-        hidden = ranks[:, None, :] < np.arange(REMOVED + 1)[None, :, None]  # (orders, removed, words)
-        texts = hide_words(each.settings["text"])(hidden.reshape(-1, count))
-        turns = (box(texts).argmax(axis=1) != says).reshape(len(orders), REMOVED + 1)
+        own = np.argsort(-each.weights_of(), kind="stable")[None]
+        orders = np.concatenate([own, explain.random_orders(len(each.features), DRAWS, seed + number)])
+        turns = explain.turned(box, hide_words(each.settings["text"]), orders, steps=REMOVED)
         named.append(turns[0])
         chance.append(turns[1:].mean(axis=0))
     return {"named": np.array(named, np.float64), "random": np.array(chance)}
@@ -302,9 +299,8 @@ def judge(turned: "dict[str, dict[str, Array]]", found: "dict[str, list[Explanat
     """Means over the sentences, their standard errors, and the difference sentence by sentence."""
     import numpy as np
 
-    run.figure(
-        "quality", drawings.draw_quality(turned, {name: [each.r2[0] for each in own] for name, own in found.items()})
-    )
+    fits = {name: [each.r2_of() for each in own] for name, own in found.items()}
+    run.figure("quality", drawings.draw_quality(turned, fits))
     rows = []
     for name, each in turned.items():
         named, chance = (100 * each[kind][:, DECIDING] for kind in ("named", "random"))
@@ -329,40 +325,23 @@ def judge(turned: "dict[str, dict[str, Array]]", found: "dict[str, list[Explanat
 
 def find_reasons(reader: Reader, found: "Sequence[Explanation]", run: kit.Run) -> None:
     """Are the true reasons of the model that counts words found: the same order, the same strongest words?"""
-    import numpy as np
-    from scipy.stats import spearmanr
+    from explain.gradients import agreement
 
     assert reader.true is not None
-    agreements, shared, pairs = [], [], []
-    for each in found:
-        true, weights = reader.true(each), each.weights[max(each.labels)]
-        agreements.append(float(spearmanr(true, weights).statistic))
-        top = [set(np.argsort(-np.abs(values))[:DECIDING].tolist()) for values in (true, weights)]
-        shared.append(len(top[0] & top[1]) / DECIDING)
-        pairs.append((true, weights))
-    run.figure("known_reasons", drawings.draw_reasons(pairs, agreements))
-    run.summary({"known_reasons/rank_correlation": float(np.nanmean(agreements)), "known_reasons/top_3": mean(shared)})
+    pairs = [(reader.true(each), each.weights[max(each.labels)]) for each in found]
+    agreed = [agreement(true, weights, DECIDING) for true, weights in pairs]
+    run.figure("known_reasons", drawings.draw_reasons(pairs, [each.rank_correlation for each in agreed]))
+    run.summary({"known_reasons/rank_correlation": mean(each.rank_correlation for each in agreed)})
+    run.summary({"known_reasons/top_3": mean(each.top_overlap for each in agreed)})
 
 
 def steady(reader: Reader, texts: Sequence[str], config: Config, run: kit.Run) -> None:
     """Do other seeds name the same words?"""
-
-    def once(text: str) -> "Callable[[int], Explanation]":
-        return lambda seed: reader.explain(text, config.samples, seed)
-
-    found = [explain.stability(once(text), range(config.repetitions), top=DECIDING) for text in texts]
+    found = [
+        explain.stability(partial(reader.explain, text, config.samples), range(config.repetitions), top=DECIDING)
+        for text in texts
+    ]
     run.summary({"jaccard_of_top_3": mean(each.jaccard for each in found)})
-
-
-def signed_means(found: "Sequence[Explanation]") -> dict[str, float]:
-    """The mean weight for the last class of each word that is in enough sentences, the highest first."""
-    weights: dict[str, list[float]] = {}
-    for each in found:
-        label = max(each.labels)
-        for word, weight in zip(each.columns, each.weights[label].tolist(), strict=True):
-            weights.setdefault(word.lower(), []).append(weight)
-    often = {word: mean(own) for word, own in weights.items() if len(own) >= SAID_BEFORE}
-    return dict(sorted(often.items(), key=lambda pair: -pair[1]))
 
 
 if __name__ == "__main__":

@@ -14,9 +14,9 @@ from annotated_types import Ge, Interval
 import generative
 import labs.kit as kit
 from foundations.errors import InputError
+from labs.drawings import gan_mnist as drawings
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from torch import Tensor
 
     from labs.kit.data import ImageData
@@ -127,7 +127,7 @@ def main(config: Config, run: kit.Run) -> None:
     _compare_with_history(run, digits, samples)
     if config.model == "conditional":
         _hold_to_what_was_asked(gan, run, assessor, samples, judged)
-    run.figure("real_and_made", _side_by_side(digits.test_images[:64], samples[:64]))
+    run.figure("real_and_made", drawings.draw_side_by_side(digits.test_images[:64], samples[:64]))
     if gan.latent.categories:  # one row a category: the class asked for, or what it has become, unlabelled
         name = "asked" if config.model == "conditional" else "categories"
         run.images(name, gan.sample(_of_each_category(gan, run)), columns=10)
@@ -216,12 +216,11 @@ def _compare_with_history(run: kit.Run, digits: "ImageData", samples: "Tensor") 
     """The figure of 2014, beside that of as many real images: not to rank models by (see `generative.parzen`)."""
     from generative.parzen import choose_bandwidth, parzen_log_likelihood
 
-    validation, test = (
-        images.to(samples.device) / 255 for images in (digits.train_images[:500], digits.test_images[:500])
-    )
-    real = digits.train_images[500 : 500 + len(samples)].to(samples.device) / 255
+    apart = min(500, len(digits.train_images) // 2)
+    parts = digits.train_images[:apart], digits.test_images[:500], digits.train_images[apart:][: len(samples)]
+    validation, test, real = (images.to(samples.device) / 255 for images in parts)
     figures = {}
-    for name, images in (("", samples), ("_real", real)):
+    for name, images in (("", samples[: len(real)]), ("_real", real)):
         bandwidth = choose_bandwidth(images, validation, BANDWIDTHS)
         figures[f"parzen_log_likelihood{name}"] = parzen_log_likelihood(images, test, bandwidth).mean().item()
     run.summary(figures)
@@ -259,18 +258,6 @@ def _ways(ends: "Tensor") -> "Tensor":
 
 def _readable(figures: dict[str, float]) -> dict[str, float]:
     return {name.replace("_", " "): round(value, 4) for name, value in figures.items()}
-
-
-def _side_by_side(real: "Tensor", made: "Tensor") -> "Figure":
-    """Real images beside made ones, 8 x 8 each."""
-    from matplotlib import pyplot as plt
-
-    figure, both = plt.subplots(1, 2, figsize=(9, 4.8))
-    for axes, title, images in zip(both, ("real (test set)", "made"), (real / 255, made), strict=True):
-        axes.imshow(kit.figures.grid(images, 8), cmap="gray", vmin=0, vmax=255)
-        axes.set_title(title)
-        axes.axis("off")
-    return figure
 
 
 if __name__ == "__main__":

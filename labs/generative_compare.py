@@ -8,7 +8,7 @@ distance, Inception Score, precision and recall, seconds and weights. The preset
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
 
 from annotated_types import Ge
@@ -147,8 +147,6 @@ def contestants(digits: "ImageData", config: Config, run: kit.Run) -> "Iterator[
 
 def load(config: Config, run: kit.Run) -> "ImageData":
     """The images, no more than asked for. Raises: InputError, before anything is trained, where they do not suit."""
-    import torch
-
     digits = run.load_images(config.data)
     for part, images in (("training", digits.train_images), ("test", digits.test_images)):
         shape = tuple(images.shape[1:])
@@ -160,10 +158,8 @@ def load(config: Config, run: kit.Run) -> "ImageData":
     if _count(digits, config) < ENOUGH:
         few = f"figures rest on {_count(digits, config):,} images a model"
         run.note(f"too few samples: {few}; with less than {ENOUGH:,} they do not rank models")
-    count = len(digits.train_images)
-    kept = min(config.training_images, count)
-    order = torch.randperm(count, generator=run.streams.torch("subset"))[:kept] if kept < count else slice(None)
-    return replace(digits, train_images=digits.train_images[order], train_labels=digits.train_labels[order])
+    fewer = config.training_images < len(digits.train_images)
+    return digits.subset(config.training_images, run.streams.torch("subset")) if fewer else digits
 
 
 def _count(digits: "ImageData", config: Config) -> int:
@@ -281,19 +277,10 @@ def _draw(draw: "Callable[[], Tensor]", drawing_weights: int, learning_weights: 
 def _gaussian_of_codes(
     coder: "generative.codes.Coder", decode: "Callable[[Tensor], Tensor]", digits: "ImageData", run: kit.Run
 ) -> "Callable[[int], Tensor]":
-    """Images of codes drawn from N(mean, covariance) of the training images' codes."""
-    import torch
-
-    mean, covariance = generative.gaussian_of(generative.codes.embed(coder, digits.train_images.to(run.device)))
-    values, vectors = torch.linalg.eigh(covariance)
-    root = vectors * values.clamp(min=0).sqrt()
+    """Images of codes drawn from the Gaussian of the training images' codes."""
+    codes = generative.GaussianCodes(generative.codes.embed(coder, digits.train_images.to(run.device)))
     stream = run.streams.torch("codes", run.device)  # the same noise for both
-
-    def draw(count: int) -> "Tensor":
-        noise = torch.randn(count, len(mean), generator=stream, device=mean.device, dtype=mean.dtype)
-        return decode((mean + noise @ root.T).float()).clamp(0, 1)
-
-    return draw
+    return lambda count: decode(codes.draw(count, stream)).clamp(0, 1)
 
 
 def _learn_machine(
@@ -322,21 +309,14 @@ def _dream(
     name: str,
     run: kit.Run,
 ) -> Made:
-    """Chains that begin at what the top machine shows while nothing is hidden in it: one image a chain."""
-    import torch
-
+    """Chains that begin at rest: one image a chain."""
     count = _count(digits, config)
     streams = run.streams.child(name)
     chains = generative.boltzmann.Fantasies(network, count, streams=streams, labels=asked)
-    nothing = torch.zeros(1, network.top.hidden, device=run.device)
-    chains.chains.start_at_rates(network.top.visible_probabilities(nothing).detach())
+    chains.start_at_rest()
     drawn = _learn(chains, config.sweeps, count, name, run)
     weights = foundations.count_parameters(network)
-    images = chains.images()
-    if len(network.rbms) == 1:  # its chains show pixels of 0 and 1: what the machine expects of them instead
-        with torch.no_grad():
-            images = network.top.visible_probabilities(network.top.hidden_probabilities(images))
-    return Made(images.view(-1, 1, 28, 28), weights, weights, learned, drawn)
+    return Made(chains.images().view(-1, 1, 28, 28), weights, weights, learned, drawn)
 
 
 # --- comparing --------------------------------------------------------------------------------------------------------

@@ -7,13 +7,10 @@ CUDA or MPS device where there is one. Without one it computes, from published f
 would add, and marks that as published.
 """
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from statistics import median
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from annotated_types import Ge
 
@@ -23,25 +20,15 @@ import labs.kit as kit
 if TYPE_CHECKING:
     import torch
 
-topic = "hardware"
-Precision = Literal["float32", "TF32", "bf16"]
-Step = Callable[[], object]
-Network = Callable[["torch.Tensor"], "torch.Tensor"]
-Curve = dict[int, float]
-"""Size of a product -> GFLOP/s."""
+    from foundations.hardware import Curve, Gpu, Offload, Place, Precision
+    from foundations.timing import Step
 
-GROUPS = 5  # a figure is the median of so many groups of calls
+topic = "hardware"
+Network = Callable[["torch.Tensor"], "torch.Tensor"]
+
 SLOW = 2.0  # a place that needs so many seconds for one product is spared larger ones
 CALL_SECONDS = 10e-6  # what starting work on a GPU and waiting for it costs, about: assumed where none is there
 REACHED = 0.5  # the share of a published peak that products are assumed to reach
-COLUMNS = ("GPU", "float32, TFLOP/s", "TF32, TFLOP/s", "half precision, TFLOP/s", "bus each way, GB/s", "published in")
-GPUS: tuple[tuple[str, float, float | str, float, float, str], ...] = (
-    ("T4", 8.1, "none", 65.0, 15.8, "NVIDIA T4 datasheet, 2019; PCIe 3.0 x16"),
-    ("RTX 4090", 82.6, 82.6, 165.2, 31.5, "NVIDIA Ada GPU architecture whitepaper, 2022; PCIe 4.0 x16"),
-    ("A100 SXM", 19.5, 156.0, 312.0, 31.5, "NVIDIA A100 datasheet, 2021; PCIe 4.0 x16"),
-    ("H100 SXM", 66.9, 494.7, 989.4, 63.0, "NVIDIA H100 architecture whitepaper, 2022; PCIe 5.0 x16"),
-)
-"""Peaks without sparsity; half precision is bf16, fp16 on the T4, summed in float32."""
 
 
 @dataclass(frozen=True)
@@ -62,57 +49,25 @@ class Config(kit.Config):
     useful_threads: ClassVar[int] = 256
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where and how exactly is computed."""
-
-    device: "torch.device"
-    threads: int
-    precision: Precision = "float32"
-
-    @property
-    def name(self) -> str:
-        """As in tables and legends."""
-        if self.device.type != "cpu":
-            return f"{self.device.type.upper()}, {self.precision}"
-        precision = "" if self.precision == "float32" else f", {self.precision}"
-        return f"CPU, {self.threads} thread{'s' * (self.threads > 1)}{precision}"
-
-    @contextmanager
-    def chosen(self) -> Iterator[None]:
-        """Compute here for a while."""
-        import torch
-
-        threads = torch.get_num_threads()
-        torch.set_num_threads(self.threads)
-        torch.set_float32_matmul_precision("high" if self.precision == "TF32" else "highest")
-        torch.backends.cudnn.allow_tf32 = self.precision == "TF32"
-        try:
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-                yield
-        finally:
-            torch.set_num_threads(threads)
-            torch.set_float32_matmul_precision("highest")
-
-
 def main(config: Config, run: kit.Run) -> None:
     """Products, steps, copies; then what follows from them."""
     import torch
 
     from labs.drawings import gpu_vs_cpu as drawings
 
+    published = foundations.hardware.GPUS
     everywhere = places(run.device, torch.get_num_threads())
     curves = {place: products(place, config) for place in everywhere}
     steps = {place: training_steps(place, config, run.streams) for place in everywhere}
     copies = transfers(run.device, config.measure_seconds)
-    cpu = best({place: curve for place, curve in curves.items() if place.device.type == "cpu"})
+    cpu = highest_rates({place: curve for place, curve in curves.items() if place.device.type == "cpu"})
     offers = offloads({place: curve for place, curve in curves.items() if place.device.type != "cpu"}, copies)
     run.table("matrix_products", [{"side": n} | _rates(curves, n) for n in sizes(config.largest)])
     run.table("training_steps", [_milliseconds(steps, name) for name in steps[everywhere[0]]])
     run.table("transfers", copies)
-    run.table("published", [dict(zip(COLUMNS, gpu, strict=True)) for gpu in GPUS])
+    run.table("published", [_published_row(gpu) for gpu in published])
     run.table("break_even", [_offer_row(offer, cpu) for offer in offers])
-    run.figure("matrix_products", drawings.draw_products(curves, {gpu[0]: gpu[1] for gpu in GPUS}))
+    run.figure("matrix_products", drawings.draw_products(curves, {gpu.name: gpu.float32 for gpu in published}))
     run.figure("training_steps", drawings.draw_steps(steps, config.batch_size))
     run.figure("break_even", drawings.draw_break_even(cpu, offers, REACHED))
     run.summary({"speed/cpu_gflops_float32": max(cpu.values())})
@@ -125,9 +80,11 @@ def main(config: Config, run: kit.Run) -> None:
 # --- what is measured -------------------------------------------------------------------------------------------------
 
 
-def places(device: "torch.device", most: int) -> list[Place]:
+def places(device: "torch.device", most: int) -> "list[Place]":
     """The CPU with 1, 2, 4, ... and `most` threads, and in bf16; then the accelerator in each of its precisions."""
     import torch
+
+    from foundations.hardware import Place
 
     cpu = torch.device("cpu")
     counts = sorted({*(2**k for k in range(most.bit_length()) if 2**k <= most), most})
@@ -141,41 +98,19 @@ def sizes(largest: int) -> list[int]:
     return [2**k for k in range(5, largest.bit_length())]
 
 
-def seconds_per_call(call: Step, device: "torch.device", budget: float) -> float:
-    """The median over groups of calls, after a warm-up; the device has finished whenever the clock is read."""
-    for _ in range(2):
-        call()
-    count = max(1, round(budget / GROUPS / _timed(call, 1, device)))
-    return median(_timed(call, count, device) / count for _ in range(GROUPS))
-
-
-def _timed(call: Step, count: int, device: "torch.device") -> float:
-    import torch
-
-    def now() -> float:
-        if device.type != "cpu":
-            torch.accelerator.synchronize(device)
-        return time.perf_counter()
-
-    start = now()
-    for _ in range(count):
-        call()
-    return now() - start
-
-
-def products(place: Place, config: Config) -> Curve:
+def products(place: "Place", config: Config) -> "Curve":
     """GFLOP/s of C = A B by the side n of the matrices: n^3 multiplications and as many additions."""
-    found: Curve = {}
+    found = {}
     with place.chosen():
         for n in sizes(config.largest):
-            seconds = seconds_per_call(_product(n, place), place.device, config.measure_seconds)
+            seconds = foundations.timing.seconds_per_call(_product(n, place), place.device, config.measure_seconds)
             found[n] = 2e-9 * n**3 / seconds
             if seconds > SLOW:
                 break
     return found
 
 
-def _product(n: int, place: Place) -> Step:
+def _product(n: int, place: "Place") -> "Step":
     import torch
 
     dtype = torch.bfloat16 if place.precision == "bf16" else torch.float32
@@ -183,14 +118,17 @@ def _product(n: int, place: Place) -> Step:
     return partial(torch.mm, matrix, matrix.flip(0), out=torch.empty_like(matrix))
 
 
-def training_steps(place: Place, config: Config, streams: "foundations.Streams") -> dict[str, float]:
+def training_steps(place: "Place", config: Config, streams: "foundations.Streams") -> dict[str, float]:
     """Seconds of one update of each network: forward, backward, Adam."""
     with place.chosen():
         steps = _steps(place.device, config.batch_size, streams)
-        return {name: seconds_per_call(step, place.device, config.measure_seconds) for name, step in steps.items()}
+        return {
+            name: foundations.timing.seconds_per_call(step, place.device, config.measure_seconds)
+            for name, step in steps.items()
+        }
 
 
-def _steps(device: "torch.device", batch: int, streams: "foundations.Streams") -> dict[str, Step]:
+def _steps(device: "torch.device", batch: int, streams: "foundations.Streams") -> "dict[str, Step]":
     import torch
 
     draws, labels = streams.torch("weights"), torch.arange(batch, device=device) % 10
@@ -233,7 +171,7 @@ def transfers(device: "torch.device", budget: float) -> list[dict[str, object]]:
             pinned = host.pin_memory()
             ways |= {"pinned host to device": (pinned, there), "device to pinned host": (there, pinned)}
         for way, (source, target) in ways.items():
-            seconds = seconds_per_call(partial(target.copy_, source), device, budget)
+            seconds = foundations.timing.seconds_per_call(partial(target.copy_, source), device, budget)
             rates = {"microseconds": round(1e6 * seconds, 2), "GB/s": round(size / seconds / 1e9, 2)}
             rows.append({"copy": way, "bytes": size, **rates})
     return rows
@@ -242,54 +180,22 @@ def transfers(device: "torch.device", budget: float) -> list[dict[str, object]]:
 # --- what follows from it ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Offload:
-    """A GPU to which float32 products may be sent."""
-
-    name: str
-    curve: Curve
-    bus: float  # GB/s
-    call: float  # seconds to start a product, where the curve does not hold them
-    copy: float  # seconds to start a copy
-
-    def seconds(self, n: int, *, travels: bool) -> float:
-        """One product of two n x n matrices; where data `travels`, both go there and the result comes back."""
-        three_copies = 3 * (self.copy + 4 * n**2 / (self.bus * 1e9)) if travels else 0.0
-        return three_copies + self.call + 2e-9 * n**3 / at_side(self.curve, n)
-
-    def speed_up(self, cpu: Curve, n: int, *, travels: bool) -> float:
-        """How many times faster than the CPU."""
-        return 2e-9 * n**3 / at_side(cpu, n) / self.seconds(n, travels=travels)
-
-    def break_even(self, cpu: Curve, *, travels: bool) -> int | None:
-        """The smallest side from which on the GPU is the faster; None where it is not at the largest measured one."""
-        found = None
-        for n in range(max(cpu), min(cpu) - 1, -1):
-            if self.speed_up(cpu, n, travels=travels) < 1:
-                break
-            found = n
-        return found
-
-
-def at_side(curve: Curve, n: int) -> float:
-    """GFLOP/s at any side: straight between the measured ones in a log-log plot, level beyond them."""
-    import numpy as np
-
-    return float(np.exp(np.interp(np.log(n), np.log(list(curve)), np.log(list(curve.values())))))
-
-
-def offloads(measured: Mapping[Place, Curve], copies: Sequence[Mapping[str, object]]) -> list[Offload]:
+def offloads(measured: "Mapping[Place, Curve]", copies: Sequence[Mapping[str, object]]) -> "list[Offload]":
     """The GPU that was measured; without one, the published ones at `REACHED` of their peak."""
+    from foundations.hardware import GPUS, Offload
+
     if not measured:
-        return [Offload(gpu[0], {1: 1e3 * REACHED * gpu[1]}, gpu[4], CALL_SECONDS, CALL_SECONDS) for gpu in GPUS]
+        return [
+            Offload(gpu.name, {1: 1e3 * REACHED * gpu.float32}, gpu.bus, CALL_SECONDS, CALL_SECONDS) for gpu in GPUS
+        ]
     there = [row for row in copies if str(row["copy"]) == "host to device"]
     start, bus = float(str(there[0]["microseconds"])) * 1e-6, max(float(str(row["GB/s"])) for row in there)
-    return [Offload(f"{next(iter(measured)).device.type.upper()}, measured", best(measured), bus, 0.0, start)]
+    return [Offload(f"{next(iter(measured)).device.type.upper()}, measured", highest_rates(measured), bus, 0.0, start)]
 
 
-def best(curves: Mapping[Place, Curve]) -> Curve:
+def highest_rates(curves: "Mapping[Place, Curve]") -> "Curve":
     """The highest float32 rate of any place at each side."""
-    found: Curve = {}
+    found: dict[int, float] = {}
     for place, curve in curves.items():
         if place.precision == "float32":
             found |= {n: max(rate, found.get(n, 0.0)) for n, rate in curve.items()}
@@ -299,15 +205,26 @@ def best(curves: Mapping[Place, Curve]) -> Curve:
 # --- how it is shown --------------------------------------------------------------------------------------------------
 
 
-def _rates(curves: Mapping[Place, Curve], n: int) -> dict[str, object]:
+def _rates(curves: "Mapping[Place, Curve]", n: int) -> dict[str, object]:
     return {f"{place.name}, GFLOP/s": round(curve[n], 1) if n in curve else "" for place, curve in curves.items()}
 
 
-def _milliseconds(steps: Mapping[Place, Mapping[str, float]], name: str) -> dict[str, object]:
+def _milliseconds(steps: "Mapping[Place, Mapping[str, float]]", name: str) -> dict[str, object]:
     return {"step of": name} | {f"{place.name}, ms": round(1e3 * found[name], 3) for place, found in steps.items()}
 
 
-def _offer_row(offer: Offload, cpu: Curve) -> dict[str, object]:
+def _published_row(gpu: "Gpu") -> dict[str, object]:
+    return {
+        "GPU": gpu.name,
+        "float32, TFLOP/s": gpu.float32,
+        "TF32, TFLOP/s": gpu.tf32 or "none",
+        "half precision, TFLOP/s": gpu.half,
+        "bus each way, GB/s": gpu.bus,
+        "published in": gpu.source,
+    }
+
+
+def _offer_row(offer: "Offload", cpu: "Curve") -> dict[str, object]:
     """What a GPU would add to this machine."""
     travel, stay = (offer.break_even(cpu, travels=travels) or "not reached" for travels in (True, False))
     return {

@@ -78,7 +78,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Health:
-    """What one backward pass shows, a value a hidden layer."""
+    """Figures of one backward pass, one for each hidden layer.
+
+    `gradients`: norm of the weights' gradient. `spreads`: standard deviation of the output. `zeros`: its share of 0.
+    """
 
     gradients: list[float]
     spreads: list[float]
@@ -115,13 +118,13 @@ class Bench:
         stream = self.run.streams.torch("weights")  # from its beginning: all networks share their random numbers
         for name, parameter in network.named_parameters():
             if parameter.dim() == 2:
-                draw(case, parameter, stream)
+                fill(case, parameter, stream)
             elif name.endswith("bias"):
                 foundations.initializers.zeros_(parameter)
         return network.to(self.run.device)
 
     def measure(self, network: "nn.Module") -> Health:
-        """One pass there and back over the first batch, in double precision: in single, 1e-40 would be 0."""
+        """One forward and backward pass over the first batch, in double precision: in single, 1e-46 would be 0."""
         network = copy.deepcopy(network).cpu().double().train()
         images, labels = (part[: self.config.batch_size].cpu() for part in (self.images, self.labels))
         kinds = (foundations.Sigmoid, foundations.Tanh, foundations.ReLU)
@@ -168,8 +171,8 @@ def dense_layers(network: "nn.Module") -> "list[foundations.Linear]":
     return [layer for layer in network.modules() if isinstance(layer, foundations.Linear)]
 
 
-def draw(case: Case, weight: "Tensor", stream: Any) -> None:
-    """Fill `weight` as the case begins."""
+def fill(case: Case, weight: "Tensor", stream: Any) -> None:
+    """Draw the first weights of the case."""
     start = foundations.initializers
     if case.start == "Glorot":
         start.glorot_normal_(weight, generator=stream)
@@ -212,7 +215,7 @@ def main(config: Config, run: kit.Run) -> None:
 
 
 def train_all(bench: Bench) -> None:
-    """Train what is to be trained, and show what came of it."""
+    """Train the networks of TRAINED and the exploding one, and show the results."""
     from labs.drawings import gradient_health as drawings
 
     config, run = bench.config, bench.run

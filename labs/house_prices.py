@@ -16,7 +16,7 @@ from annotated_types import Interval
 
 import foundations
 import labs.kit as kit
-from foundations.errors import InputError
+from labs.kit.data.housing import CATEGORY, COORDINATES, FEWEST_ROWS, NUMERIC, PRICE, RATIOS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,18 +32,6 @@ if TYPE_CHECKING:
 
 topic = "foundations"
 best = ("test_rmse_usd/network", "min")
-PRICE = "median_house_value"
-CATEGORY = "ocean_proximity"
-COORDINATES = ["longitude", "latitude"]
-NUMERIC = [
-    *COORDINATES,
-    *("housing_median_age", "total_rooms", "total_bedrooms", "population", "households", "median_income"),
-]
-RATIOS = [("total_rooms", "households"), ("total_bedrooms", "total_rooms"), ("population", "households")]
-INCOME_EDGES = (1.5, 3.0, 4.5, 6.0)
-"""Borders of the strata, in 10,000 USD a year; with seed 42, the split of the published figure."""
-SPLIT_SEED = 42
-FEWEST_ROWS = 200
 BOOSTED = "boosted trees, tuned"
 AVERAGED = "networks, averaged"
 KEYS = {"random forest": "random_forest", BOOSTED: "boosted_trees", "network": "network", AVERAGED: "networks_averaged"}
@@ -93,59 +81,20 @@ class Config(kit.Config):
 def main(config: Config, run: kit.Run) -> None:
     """Prepare, compare, explain."""
     from labs.drawings import house_prices as drawings
+    from labs.kit.data.housing import cap_of_prices, require_districts, split_districts
 
-    frame = _load(config, run)
-    parts = _split(frame)
-    run.figure(
-        "map_of_prices", drawings.draw_map(frame, frame[PRICE] / 1000, "What a house costs", "median price (1,000 USD)")
-    )
+    frame = run.load_table(config.data).frame
+    require_districts(frame, config.data)
+    if cap := cap_of_prices(frame):
+        run.note(cap)
+    parts = split_districts(frame)
+    prices = drawings.draw_map(frame, frame[PRICE] / 1000, "What a house costs", "median price (1,000 USD)")
+    run.figure("map_of_prices", prices)
     networks = [_train(config, run, f"seed_{number}", parts["training"]) for number in range(config.repetitions)]
     boosted = _compare(config, run, parts, networks)
     _importance(config, run, {BOOSTED: boosted, "network": networks[0]}, parts["test"])
     _learning_curve(config, run, parts)
     run.model("price_in_usd", networks[0].in_units(), networks[0].features(parts["test"][:8]))
-
-
-def _load(config: Config, run: kit.Run) -> "pd.DataFrame":
-    """The table. Raises: InputError, before anything is trained, where its columns do not suit."""
-    import numpy as np
-
-    frame = run.load_table(config.data).frame
-    wanted, given = [*NUMERIC, CATEGORY, PRICE], f"data={config.data!r}"
-    missing = [name for name in wanted if name not in frame]
-    if missing:
-        raise InputError(f"{given}: has no column {missing[0]!r}; must have {', '.join(wanted)}")
-    for name in (*NUMERIC, PRICE):
-        numbers = frame[name].dtype.kind in "iuf" and not np.isinf(frame[name]).any() and frame[name].nunique() > 1
-        if not numbers or (name == PRICE and frame[name].isna().any()):
-            gaps = "; no gaps" if name == PRICE else ", or gaps"
-            raise InputError(f"{given}: column {name!r} must hold finite numbers, not all the same{gaps}")
-    if len(frame) < FEWEST_ROWS:
-        raise InputError(f"{given}: {len(frame)} rows; must be at least {FEWEST_ROWS}")
-    capped = int((frame[PRICE] == frame[PRICE].max()).sum())
-    if capped > len(frame) / 100:
-        cap = f"{capped:,} of {len(frame):,} rows have the highest price, {frame[PRICE].max():,.0f} USD"
-        run.note(f"{cap}: it is a cap, so what they really cost is unknown")
-    return frame
-
-
-def _split(frame: "pd.DataFrame") -> "dict[str, pd.DataFrame]":
-    """Training and test rows, 80/20, stratified by income; the training rows again as fit and validation, 85/15."""
-    import numpy as np
-
-    from foundations.preprocessing import quantile_bins, stratified_split
-
-    income = frame["median_income"].fillna(frame["median_income"].median()).to_numpy(float)
-    strata = np.digitize(income, INCOME_EDGES, right=True)
-    if np.unique(strata, return_counts=True)[1].min() < FEWEST_ROWS / 10:  # incomes of another time or country
-        strata = quantile_bins(income, len(INCOME_EDGES) + 1)
-    training, test = stratified_split(strata, (0.8, 0.2), SPLIT_SEED)
-    fit, validation = stratified_split(strata[training], (0.85, 0.15), SPLIT_SEED)
-    rows = {"training": training, "test": test, "fit": training[fit], "validation": training[validation]}
-    return {name: frame.iloc[chosen].reset_index(drop=True) for name, chosen in rows.items()}
-
-
-# --- models -----------------------------------------------------------------------------------------------------------
 
 
 def _train(
@@ -189,6 +138,7 @@ def _train(
 
 
 def _network_inputs(config: Config, streams: "foundations.Streams") -> "ColumnTransformer":
+    """Ratios, columns made normal, categories, and random waves over the map: what suits a network."""
     from foundations.preprocessing import FourierFeatures, table_pipeline
 
     seed = int(streams.numpy("waves").integers(2**31))
@@ -208,28 +158,30 @@ def _loss(prediction: "Tensor", target: "Tensor") -> "Tensor":
     return foundations.losses.huber(prediction, target, delta=0.5)
 
 
-def _rivals(config: Config, run: kit.Run) -> "dict[str, list[Pipeline]]":
-    """What the network is held against: simple models with its own inputs, and trees; the tuned ones once a seed."""
+def _rivals(
+    inputs: "ColumnTransformer", trees: int, rounds: int, seed: int, several: int
+) -> "dict[str, list[Pipeline]]":
+    """Simple models with the network's `inputs`, and trees; the tuned ones `several` times, each with another seed."""
     from sklearn.dummy import DummyRegressor
     from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
     from sklearn.linear_model import Ridge
     from sklearn.pipeline import make_pipeline
 
-    inputs = _network_inputs(config, run.streams)
     return {
         "mean price": [make_pipeline(inputs, DummyRegressor())],
         "ridge, the network's inputs": [make_pipeline(inputs, Ridge())],
-        "random forest": [_trees(RandomForestRegressor(config.trees, max_features=1 / 3, random_state=config.seed))],
-        "boosted trees, defaults": [_trees(HistGradientBoostingRegressor(random_state=config.seed))],
-        BOOSTED: [_boosted(config, seed) for seed in range(config.repetitions)],
+        "random forest": [_trees(RandomForestRegressor(trees, max_features=1 / 3, random_state=seed))],
+        "boosted trees, defaults": [_trees(HistGradientBoostingRegressor(random_state=seed))],
+        BOOSTED: [_boosted(rounds, each) for each in range(several)],
     }
 
 
-def _boosted(config: Config, seed: int) -> "Pipeline":
+def _boosted(rounds: int, seed: int) -> "Pipeline":
+    """Gradient-boosted trees with settings that were chosen on a validation part of the training rows."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     shape = {"max_leaf_nodes": 63, "min_samples_leaf": 10, "l2_regularization": 5.0, "max_features": 0.5}
-    pace = {"max_iter": config.boosting_rounds, "learning_rate": 0.05, "early_stopping": False}
+    pace = {"max_iter": rounds, "learning_rate": 0.05, "early_stopping": False}
     return _trees(HistGradientBoostingRegressor(random_state=seed, **shape, **pace))
 
 
@@ -252,11 +204,12 @@ def _compare(
 
     from labs.drawings import house_prices as drawings
 
-    rivals, training, test = _rivals(config, run), parts["training"], parts["test"]
+    training, test, inputs = parts["training"], parts["test"], _network_inputs(config, run.streams)
+    rivals = _rivals(inputs, config.trees, config.boosting_rounds, config.seed, config.repetitions)
     prices, truth = training[PRICE].to_numpy(float), test[PRICE].to_numpy(float)
     guesses = {
-        name: [model.fit(training, prices).predict(test).clip(prices.min(), prices.max()) for model in models]
-        for name, models in rivals.items()
+        name: [model.fit(training, prices).predict(test).clip(prices.min(), prices.max()) for model in each]
+        for name, each in rivals.items()
     }
     guesses["network"] = [network.predict(test) for network in networks]
     average = np.mean(guesses["network"], axis=0)
@@ -267,10 +220,8 @@ def _compare(
     run.summary({f"test_rmse_usd/{KEYS[row['model']]}": row["RMSE (USD)"] for row in rows if row["model"] in KEYS})
     pair = {BOOSTED: guesses[BOOSTED][0], AVERAGED: average}
     run.figure("predicted_and_true", drawings.draw_predicted_and_true(truth, pair))
-    title = "Where the averaged networks err, on test rows"
-    run.figure(
-        "map_of_errors", drawings.draw_map(test, (average - truth) / 1000, title, "predicted - true (1,000 USD)", 150)
-    )
+    title, label = "Where the averaged networks err, on test rows", "predicted - true (1,000 USD)"
+    run.figure("map_of_errors", drawings.draw_map(test, (average - truth) / 1000, title, label, symmetric=150))
     return rivals[BOOSTED][0]
 
 
@@ -290,7 +241,7 @@ def _judged(name: str, guesses: "Sequence[Array]", truth: "Array") -> dict[str, 
     }
 
 
-def _importance(config: Config, run: kit.Run, models: "Mapping[str, Any]", rows: "pd.DataFrame") -> None:
+def _importance(config: Config, run: kit.Run, compared: "Mapping[str, Any]", rows: "pd.DataFrame") -> None:
     """How much each model's error grows when one column is shuffled among the rows."""
     from sklearn.inspection import permutation_importance
 
@@ -302,13 +253,15 @@ def _importance(config: Config, run: kit.Run, models: "Mapping[str, Any]", rows:
         name: permutation_importance(
             model, columns, truth, scoring=_negative_error, n_repeats=config.shuffles, random_state=seed
         ).importances  # (columns, shuffles)
-        for name, model in models.items()
+        for name, model in compared.items()
     }
     run.figure("importance", drawings.draw_importance(list(columns.columns), rises))
 
 
 def _negative_error(model: Any, rows: "pd.DataFrame", truth: "Array") -> float:
-    return -float(_judged("", [model.predict(rows)], truth)["RMSE (USD)"])
+    from sklearn.metrics import root_mean_squared_error
+
+    return -float(root_mean_squared_error(truth, model.predict(rows)))
 
 
 def _learning_curve(config: Config, run: kit.Run, parts: "Mapping[str, pd.DataFrame]") -> None:
@@ -321,7 +274,7 @@ def _learning_curve(config: Config, run: kit.Run, parts: "Mapping[str, pd.DataFr
     curves: dict[str, list[float]] = {BOOSTED: [], "network": []}
     for count in counts:
         rows = fit[:count]
-        trees = _boosted(config, config.seed).fit(rows, rows[PRICE].to_numpy(float))
+        trees = _boosted(config.boosting_rounds, config.seed).fit(rows, rows[PRICE].to_numpy(float))
         network = _train(config, run, f"rows_{count}", rows, validation)
         for name, model in ((BOOSTED, trees), ("network", network)):
             curves[name].append(-_negative_error(model, validation, validation[PRICE].to_numpy(float)))

@@ -5,9 +5,9 @@ digit, which digits are taken for which, and the mistakes that the network was s
 Source: LeCun et al. 1998, Proc. IEEE 86(11).
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import mean, stdev
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 import foundations
@@ -93,22 +93,12 @@ def main(config: Config, run: kit.Run) -> None:
 
 def load(config: Config, run: kit.Run) -> "ImageData":
     """The images, no more for training than asked for."""
-    from dataclasses import replace
-
     images = run.load_images(config.data)
     count, _, height, width = images.train_images.shape
     require(height == width, "data", config.data, f"of square images, not {height}x{width}")
-    kept = min(config.training_images, count)
-    # The first ones of a folder may all be of one class.
-    chosen = run.streams.torch("subset")
-    order = _permutation(count, chosen)[:kept] if kept < count else slice(None)
-    return replace(images, train_images=images.train_images[order], train_labels=images.train_labels[order])
-
-
-def _permutation(count: int, generator: "Generator") -> "Tensor":
-    import torch
-
-    return torch.randperm(count, generator=generator)
+    if config.training_images < count:
+        return images.subset(config.training_images, run.streams.torch("subset"))
+    return images
 
 
 def plan(config: Config, count: int) -> tuple[Recipe, int]:
@@ -151,8 +141,9 @@ def train(seed: int, steps: int, recipe: Recipe, images: "ImageData", config: Co
         schedule=foundations.schedules.warmup_cosine(steps // 5, steps),
         streams=streams,
     )
+    sample = images.subset(LOOKED_AT, run.streams.torch("watched"))
     watched = {
-        "training": (images.train_images[:LOOKED_AT], images.train_labels[:LOOKED_AT]),
+        "training": (sample.train_images, sample.train_labels),
         "test": (images.test_images, images.test_labels),
     }
     looks = min(-(-steps // FEWEST_LOOKS), len(images.train_labels) // recipe.batch_size)
@@ -183,15 +174,14 @@ def _probabilities(network: "nn.Module", images: "Tensor") -> "Tensor":
 
 def _report(scores: Sequence[float], layers: "foundations.inspection.Summary", run: kit.Run) -> None:
     """Mean and spread over the seeds, and beside them the published figure for LeNet-5."""
-    mean = sum(scores) / len(scores)
-    spread = math.sqrt(sum((score - mean) ** 2 for score in scores) / max(1, len(scores) - 1))
+    right, spread = mean(scores), stdev(scores) if len(scores) > 1 else 0.0
     rows = [{"seed": str(seed), "test error %": f"{100 * (1 - score):.2f}"} for seed, score in enumerate(scores)]
-    rows.append({"seed": "mean", "test error %": f"{100 * (1 - mean):.2f} (standard deviation {100 * spread:.2f})"})
+    rows.append({"seed": "mean", "test error %": f"{100 * (1 - right):.2f} (standard deviation {100 * spread:.2f})"})
     rows.append({"seed": "LeNet-5 in 1998 (published)", "test error %": "0.95"})
     run.table("test_error", rows)
     run.summary(
         {
-            "test/accuracy": mean,
+            "test/accuracy": right,
             "test/accuracy_spread": spread,
             "test/accuracy_lowest": min(scores),
             "parameters": layers.parameters,

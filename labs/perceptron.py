@@ -1,8 +1,9 @@
 """What one neuron can learn, and what needs a hidden layer: AND, OR, XOR and two moons.
 
-Rosenblatt's perceptron and logistic regression each draw one straight line. AND and OR need no more; XOR cannot be had
-for any line (at best three corners of four), nor can two interlocking moons be parted. A hidden layer bends the line.
-Each model stands beside scikit-learn's, over several seeds. (Rosenblatt 1958; Minsky & Papert 1969, "Perceptrons".)
+Rosenblatt's perceptron and logistic regression each draw one straight line. AND and OR need no more; no line separates
+the classes of XOR (at best three corners of four are right), nor those of two interlocking moons. A hidden layer bends
+the line. Each model stands beside scikit-learn's, over several seeds.
+Sources: Rosenblatt 1958, Psychological Review 65(6); Minsky & Papert 1969, "Perceptrons".
 """
 
 from collections.abc import Callable
@@ -11,10 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import foundations
 import labs.kit as kit
+from foundations.errors import require
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
     from torch import Tensor
 
 topic = "foundations"
@@ -37,7 +37,7 @@ class Config(kit.Config):
     moon_noise: kit.Rate = 0.1
     """Standard deviation of the points around their moon, whose radius is 1."""
     epochs: kit.Count = 30
-    """Passes of the perceptron over its points, unless it rests before."""
+    """Passes of the perceptron over its points at most; it ends after one without a mistake."""
     steps: kit.Count = 1_000
     """Updates of logistic regression and MLP."""
     batch_size: kit.Count = 50
@@ -45,7 +45,7 @@ class Config(kit.Config):
     learning_rate: kit.Rate = 0.05
     """Adam's step size at the beginning; it falls in a straight line to 0."""
     hidden: kit.Count = 16
-    """Neurons of the MLP's hidden layer; XOR can be had with 2, but not from every start."""
+    """Neurons of the MLP's hidden layer; 2 are enough for XOR, but not from all first weights."""
 
     presets: ClassVar[kit.Presets] = {
         "smoke": {"repetitions": 2, "points": 50, "epochs": 10, "steps": 300},
@@ -73,6 +73,10 @@ class Pair(NamedTuple):
 
 def main(config: Config, run: kit.Run) -> None:
     """Every model on every problem, with every seed; then tables and pictures."""
+    from labs.drawings import perceptron as drawings
+
+    count = 4 * config.points
+    require(config.batch_size <= count, "batch_size", config.batch_size, f"at most {count:,}, the training points")
     shown: dict[tuple[str, str], Pair] = {}
     rows, summary = [], {}
     for problem in PROBLEMS:
@@ -83,13 +87,14 @@ def main(config: Config, run: kit.Run) -> None:
             rows.append(row)
             summary[f"{problem}/{model}"] = mean
     run.table("test_accuracy", rows)
-    run.figure("decision_boundaries", _draw_boundaries(shown))
-    run.figure("mistakes_of_the_perceptron", _draw_mistakes(config, run))
+    run.figure("decision_boundaries", drawings.draw_boundaries(shown))
+    mistakes = {name: mistake_shares(name, config, run) for name in PROBLEMS}
+    run.figure("mistakes_of_the_perceptron", drawings.draw_mistakes(mistakes))
     run.summary(summary)
 
 
 def make_problem(name: str, config: Config, streams: "foundations.Streams") -> Problem:
-    """Training and test points of the problem `name`, of the same kind, drawn apart."""
+    """Training and test points of the problem `name`, drawn independently from the same distribution."""
     import torch
 
     def draw(part: str) -> tuple["Tensor", "Tensor"]:
@@ -111,7 +116,7 @@ def _moons(config: Config, seed: int) -> tuple["Tensor", "Tensor"]:
 
 
 def train_pair(name: str, model: str, seed: int, config: Config, run: kit.Run) -> Pair:
-    """One model, ours and theirs, on one problem; the run watches over the first seed."""
+    """One model, ours and scikit-learn's, on one problem; the first seed is a phase of the run."""
     streams = run.streams.child(f"seed {seed}")
     problem = make_problem(name, config, streams.child(name))
     phase = f"{name}_{model}" if seed == 0 else None
@@ -157,14 +162,14 @@ def _train_network(
 
 
 def _train(learner: "foundations.Learner", steps: int, run: kit.Run, phase: str | None, *, examples: int) -> None:
-    """So many updates: as a phase of the run, or, without one, unwatched."""
+    """Make so many updates, as the phase `phase` of the run, or outside of the run where it is None."""
     if phase is None:
         for _ in zip(range(steps), learner.learn(), strict=False):
             pass
         return
     for _, metrics in run.follow(learner, steps=steps, examples_per_step=examples, name=phase):
         if "errors" in metrics:
-            run.log({"mistakes": metrics["errors"]})  # kept for every epoch, to be drawn
+            run.log({"mistakes": metrics["errors"]})  # of every epoch, for the figure
 
 
 def _fit_peer(model: str, problem: Problem, config: Config, seed: int) -> Callable[["Tensor"], "Tensor"]:
@@ -190,6 +195,12 @@ def accuracy(problem: Problem, probability: Callable[["Tensor"], "Tensor"]) -> f
     return float(((probability(problem.test_inputs) > 0.5) == (problem.test_labels == 1)).double().mean())
 
 
+def mistake_shares(problem: str, config: Config, run: kit.Run) -> tuple[list[int], list[float]]:
+    """Epochs of the first perceptron, and its mistakes in each, in % of the points."""
+    epochs, mistakes = run.history(f"{problem}_perceptron/mistakes")
+    return epochs, [100 * count / (4 * config.points) for count in mistakes]
+
+
 def _row(problem: str, model: str, pairs: list[Pair]) -> tuple[dict[str, object], float]:
     """Mean, lowest and highest test accuracy over the seeds, in per cent."""
     row: dict[str, object] = {"problem": PROBLEMS[problem], "model": MODELS[model]}
@@ -199,79 +210,6 @@ def _row(problem: str, model: str, pairs: list[Pair]) -> tuple[dict[str, object]
         row[f"{name}, mean %"] = round(100 * sum(values) / len(values), 2)
         row[f"{name}, lowest to highest %"] = f"{100 * min(values):.1f} to {100 * max(values):.1f}"
     return row, sum(ours) / len(ours)
-
-
-# --- pictures ---------------------------------------------------------------------------------------------------------
-
-
-def _draw_boundaries(shown: dict[tuple[str, str], Pair]) -> "Figure":
-    """A row a problem, a column a model: what it says of every point of the plane."""
-    blue, orange = kit.figures.COLOURS[:2]  # named first: `kit.figures` then sets how pyplot draws
-    from matplotlib import pyplot as plt
-    from matplotlib.lines import Line2D
-
-    figure, axes = plt.subplots(len(PROBLEMS), len(MODELS), figsize=(9.5, 11.5), squeeze=False)
-    for row, problem in enumerate(PROBLEMS):
-        for column, model in enumerate(MODELS):
-            panel = axes[row, column]
-            _draw_panel(panel, shown[problem, model])
-            right = accuracy(shown[problem, model].problem, shown[problem, model].own)
-            panel.set_title(f"{PROBLEMS[problem]}: {right:.1%} right", loc="left", fontsize=10)
-            panel.set_ylabel(r"input $x_2$" if column == 0 else "")
-            panel.set_xlabel(r"input $x_1$" if row == len(PROBLEMS) - 1 else "")
-    for column, title in enumerate(MODELS.values()):
-        axes[0, column].annotate(title, (0.5, 1.2), xycoords="axes fraction", ha="center", fontsize=12)
-    handles = [
-        Line2D([], [], linestyle="none", marker="o", color=blue, label="test points of class 0"),
-        Line2D([], [], linestyle="none", marker="^", color=orange, label="of class 1"),
-        Line2D([], [], color="black", linestyle="-", label="our boundary"),
-        Line2D([], [], color="black", linestyle=":", label="scikit-learn's"),
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4)
-    figure.suptitle("One neuron draws one straight line; a hidden layer bends it", weight="bold")
-    return figure
-
-
-def _draw_panel(panel: "Axes", pair: Pair) -> None:
-    """The plane shaded by the probability of class 1; both boundaries; the test points."""
-    import torch
-    from matplotlib.colors import LinearSegmentedColormap
-
-    points = pair.problem.test_inputs
-    low, high = points.amin(0) - 0.3, points.amax(0) + 0.3
-    xs, ys = torch.linspace(low[0], high[0], 120), torch.linspace(low[1], high[1], 120)
-    plane = torch.cartesian_prod(xs, ys)
-    ours, theirs = (each(plane).reshape(120, 120).T for each in (pair.own, pair.peer))
-    blue, orange = kit.figures.COLOURS[:2]
-    shades = LinearSegmentedColormap.from_list("classes", ["#B3D5EA", "white", "#F5CDB0"])
-    limits = float(low[0]), float(high[0]), float(low[1]), float(high[1])
-    panel.imshow(ours, extent=limits, origin="lower", aspect="auto", cmap=shades, vmin=0, vmax=1)
-    for values, style in ((ours, "-"), (theirs, ":")):
-        panel.contour(xs, ys, values, levels=[0.5], colors="black", linewidths=1.4, linestyles=style)
-    for label, colour, marker in ((0, blue, "o"), (1, orange, "^")):
-        mine = points[pair.problem.test_labels == label]
-        panel.scatter(mine[:, 0], mine[:, 1], s=9, color=colour, marker=marker, linewidths=0, alpha=0.8)
-    panel.grid(visible=False)
-
-
-def _draw_mistakes(config: Config, run: kit.Run) -> "Figure":
-    """The mistakes of each epoch: they end where a line parts the classes, and nowhere else."""
-    from matplotlib import pyplot as plt
-    from matplotlib.ticker import MaxNLocator
-
-    figure, axes = plt.subplots(figsize=(6.4, 3.8))
-    for problem, title in PROBLEMS.items():
-        epochs, mistakes = run.history(f"{problem}_perceptron/mistakes")
-        share = [100 * count / (4 * config.points) for count in mistakes]
-        rests = " (rests)" if mistakes and mistakes[-1] == 0 else " (never rests)"
-        axes.plot(epochs, share, marker="o", markersize=3.5, label=title + rests)
-    axes.axhline(0, color="black", linewidth=0.8)
-    axes.set_title("The perceptron's mistakes end only where one line parts the classes", loc="left")
-    axes.set_xlabel("epoch (pass over the training points)")
-    axes.set_ylabel("mistakes, % of the points")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    figure.legend(loc="outside lower center", ncols=4, fontsize=9)
-    return figure
 
 
 if __name__ == "__main__":

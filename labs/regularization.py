@@ -11,7 +11,8 @@ Sources: Goodfellow et al. 2016, Deep Learning, chapter 7; Srivastava et al. 201
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from statistics import mean, stdev, variance
+from math import isfinite
+from statistics import mean, stdev
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from annotated_types import Ge, Interval
@@ -26,18 +27,16 @@ if TYPE_CHECKING:
     from foundations.evaluation import Metric
     from foundations.regularizers import Penalty
 
-    Line = tuple[list[int], list[float]]
-
 topic = "foundations"
 Below1 = Annotated[float, Interval(gt=0, lt=1)]
 CURVES = ("none", "early_stopping", "dropout_and_augmentation")
-"""Whose first seed is shown over the steps."""
+"""Methods whose first seed is shown over the steps."""
 HISTOGRAMS = ("none", "l2", "l1_penalty", "l1_proximal")
-"""Whose weights are shown."""
+"""Methods whose weights are shown."""
 AUGMENTATION = {"degrees": 12.0, "scale": 0.12, "shift": 0.08}
 """The largest turn, and changes of size and place as shares of an image's side."""
 LOOKED_AT = 1_000
-"""Test images for the curves of what holds none out."""
+"""Test images for the curves of methods that hold none out."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ class Config(kit.Config):
 
 @dataclass(frozen=True)
 class Method:
-    """What is done against learning by heart; by default nothing."""
+    """What is done against overfitting; by default nothing."""
 
     penalty: "Penalty | None" = None
     proximal: float = 0.0
@@ -171,9 +170,9 @@ class Trials:
     def learner(self, method: Method, seed: int, *, shown: bool) -> "foundations.SupervisedLearner":
         """Adam on the seed's images; what early stopping validates on, it does not train on."""
         config, streams, device = self.config, self.run.streams.child(f"seed_{seed}"), self.run.device
-        chosen = self.chosen(seed)
         held_out = self.held_out if method.stops_early else 0
-        images, labels = self.data.train_images[chosen].to(device), self.data.train_labels[chosen].to(device)
+        data = self.data.subset(config.images, streams.torch("images"))
+        images, labels = data.train_images.to(device), data.train_labels.to(device)
         network = build(config, method, len(self.data.class_names), streams, device)
         groups = foundations.regularizers.decay_groups(network, method.weight_decay)
         return foundations.SupervisedLearner(
@@ -191,13 +190,6 @@ class Trials:
             early_stopping=foundations.EarlyStopping(config.patience) if held_out else None,
         )
 
-    def chosen(self, seed: int) -> "Tensor":
-        """The numbers of the seed's images among all training images."""
-        import torch
-
-        stream = self.run.streams.child(f"seed_{seed}").torch("images")
-        return torch.randperm(len(self.data.train_labels), generator=stream)[: self.config.images]
-
     def validation(self, images: "Tensor", labels: "Tensor", shown: bool) -> "foundations.Validation | None":
         """Once an epoch on the images held out; without any, on test images where the curve is shown."""
         every = (self.config.images - len(labels)) // self.config.batch_size
@@ -213,7 +205,7 @@ class Trials:
         return found["accuracy"], found["loss"]
 
     def result(self, learner: "foundations.SupervisedLearner") -> Result:
-        """What a trained network knows of its training images and of the test images."""
+        """How well a trained network does on its training images and on the test images."""
         train, _ = self.test(learner.network, learner.inputs, learner.targets)
         test, loss = self.test(learner.network, self.test_images, self.test_labels)
         weights = foundations.regularizers.weights_to_penalize(learner.network)
@@ -242,16 +234,8 @@ def build(
     norm = [foundations.BatchNorm(units)] if method.batch_norm else []
     dropout = [foundations.Dropout(method.dropout, generator=drop)] if method.dropout else []
     head = foundations.Linear(units, classes, generator=first)
-    parts = [
-        *block(1, size),
-        *block(size, 2 * size),
-        foundations.Flatten(),
-        dense,
-        *norm,
-        foundations.ReLU(),
-        *dropout,
-        head,
-    ]
+    parts = [*block(1, size), *block(size, 2 * size), foundations.Flatten()]
+    parts += [dense, *norm, foundations.ReLU(), *dropout, head]
     network = nn.Sequential(*parts)
     return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
@@ -298,9 +282,8 @@ def widest_layer(network: "nn.Module") -> "Tensor":
 def gain(results: Sequence[Result], without: Sequence[Result]) -> tuple[float, float]:
     """How much better than `without` on the test images: in points, and in pooled standard deviations of a seed."""
     one, other = ([100 * result.test for result in each] for each in (results, without))
-    points = mean(one) - mean(other)
-    pooled = ((variance(one) + variance(other)) / 2) ** 0.5
-    return points, points / pooled if pooled else 0.0
+    deviations = foundations.statistics.cohens_d(one, other)
+    return mean(one) - mean(other), deviations if isfinite(deviations) else 0.0
 
 
 def row(name: str, results: Sequence[Result], without: Sequence[Result]) -> dict[str, object]:

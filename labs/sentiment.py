@@ -164,7 +164,7 @@ def answers_of(said: Sequence["Tensor"], folds: Sequence[Fold]) -> Answers:
 def train(name: str, model: "EncoderKind", fold: Fold, config: Config, run: kit.Run) -> "SentenceClassifier":
     """One network as the phase `name`; it keeps the weights with the best accuracy on the validation sentences."""
     from foundations.networks.sentence import SentenceClassifier, hide_words
-    from foundations.text import BucketedBatches
+    from foundations.text import BucketedBatches, lengths_of
 
     streams, labels = run.streams.child(name), fold.data.labels.to(run.device)
     network = SentenceClassifier(
@@ -178,7 +178,7 @@ def train(name: str, model: "EncoderKind", fold: Fold, config: Config, run: kit.
     inputs, metrics = fold.tokens[fold.validation], {"accuracy": foundations.accuracy}
     stopping = foundations.EarlyStopping(PATIENCE, "validation/accuracy", "max")
     sentences = fold.tokens[fold.training]
-    lengths, order = (sentences != 0).sum(dim=1), streams.torch("buckets", run.device)
+    lengths, order = lengths_of(sentences), streams.torch("buckets", run.device)
     learner = foundations.SupervisedLearner(
         network, foundations.AdamW(groups, lr=config.learning_rate, fused=True),
         foundations.losses.cross_entropy_from_logits, sentences, labels[fold.training],
@@ -189,7 +189,7 @@ def train(name: str, model: "EncoderKind", fold: Fold, config: Config, run: kit.
     )  # fmt: skip
     for _ in run.follow(learner, steps=steps, examples_per_step=config.batch_size, name=name):
         pass
-    if not learner.stopped:
+    if stopping.best is not None:
         stopping.restore(network)
     return network
 
@@ -224,8 +224,12 @@ def report(answers: Mapping[str, Answers], run: kit.Run) -> None:
 
 
 def surest_mistakes(said: Answers, counts: Answers, data: "SentenceData") -> list[dict[str, object]]:
-    """The sentences that were taken for another class with the highest probabilities."""
-    worst = (said.probabilities.amax(dim=1) - 2 * said.right.float()).argsort(descending=True)[:20].tolist()
+    """The sentences that were taken for another class with the highest probabilities; one row in any case."""
+    order = said.probabilities.amax(dim=1).argsort(descending=True, stable=True).tolist()
+    worst = [each for each in order if not bool(said.right[each])][:20]
+    if not worst:
+        none: dict[str, object] = dict.fromkeys(("is", "says", "sure %", YARDSTICK), "")
+        return [none | {"sentence": f"no mistake in {len(said.labels):,} sentences"}]
     return [
         {
             "is": data.class_names[int(said.labels[each])],

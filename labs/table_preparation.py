@@ -5,7 +5,6 @@ in missing values (judged on known values that were hidden), codes of categories
 the test rows of random and of stratified splits are from the whole table. Everything is fitted on training rows alone.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args
 
@@ -15,14 +14,11 @@ import labs.kit as kit
 from foundations.errors import InputError
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-    from matplotlib.figure import Figure
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.float64]
 
 topic = "foundations"
+MOST_CATEGORIES = 20
+"""The codes of a text column with more different values than this are not shown."""
 
 
 @dataclass(frozen=True)
@@ -50,16 +46,22 @@ class Config(kit.Config):
 def main(config: Config, run: kit.Run) -> None:
     """Show each step."""
     from foundations.preprocessing import random_split
+    from labs.drawings import table_preparation as drawings
 
     frame = _load(config, run)
     numeric = frame.select_dtypes("number").dropna(axis="columns", how="all")
     seed = int(run.streams.numpy("split").integers(2**31))
     training, _ = random_split(len(frame), (0.8, 0.2), seed)
     rows = numeric.iloc[training].reset_index(drop=True)
-    run.figure("preparations", _histograms(config, rows[list(config.columns)]))
+    shown = rows[list(config.columns)]
+    prepared = {
+        name: shown.to_numpy(float) if step is None else step.fit_transform(shown)
+        for name, step in _preparations(config).items()
+    }
+    run.figure("preparations", drawings.draw_preparations(config.columns, prepared))
     run.table("outliers", _outliers(config, numeric.iloc[training]))
     run.table("missing_values", _imputations(config, run, rows))
-    if codes := _codes(frame.iloc[training]):
+    if codes := category_codes(frame.iloc[training]):
         run.table("categories", codes)
     _compare_splits(config, run, numeric[config.columns[-1]])
 
@@ -72,21 +74,22 @@ def _load(config: Config, run: kit.Run) -> "pd.DataFrame":
     numeric = list(frame.select_dtypes("number"))
     if not config.columns:
         raise InputError(f"columns={config.columns!r}: must be one or more of {', '.join(numeric)}")
+    for name in numeric:
+        if np.isinf(frame[name]).any():
+            raise InputError(f"data={config.data!r}: column {name!r} holds infinity; must hold finite numbers, or gaps")
     for name in config.columns:
-        if name not in numeric or not np.isfinite(frame[name].dropna()).all() or frame[name].nunique() < 2:
+        if name not in numeric or frame[name].nunique() < 2:
             raise InputError(f"columns: {name!r} must be a numeric column that varies, of {', '.join(numeric)}")
     if len(frame) < 100:
         raise InputError(f"data={config.data!r}: {len(frame)} rows; must be at least 100")
     return frame
 
 
-def _histograms(config: Config, shown: "pd.DataFrame") -> "Figure":
-    """A row a column of the table, a histogram a preparation."""
-    from matplotlib import pyplot as plt
-
+def _preparations(config: Config) -> dict[str, Any]:
+    """What a column may go through before it reaches a network; the first three keep its unit."""
     from foundations.preprocessing import InterquartileOutliers, ZScoreOutliers, numeric_steps
 
-    steps: dict[str, Any] = {
+    return {
         "raw": None,
         f"outliers clipped,\n|z| > {config.threshold:g}": ZScoreOutliers(config.threshold),
         f"outliers clipped,\n{config.factor:g} quartile ranges": InterquartileOutliers(config.factor),
@@ -95,22 +98,6 @@ def _histograms(config: Config, shown: "pd.DataFrame") -> "Figure":
         "standardised": numeric_steps(scaling="standard"),
         "ranks made normal": numeric_steps(scaling="normal"),
     }
-    figure, grid = plt.subplots(
-        len(shown.columns), len(steps), figsize=(2 * len(steps), 1.9 * len(shown.columns)), squeeze=False
-    )
-    for column, (name, step) in enumerate(steps.items()):
-        values = shown.to_numpy(float) if step is None else step.fit_transform(shown)
-        for row, axes in enumerate(grid[:, column]):
-            axes.hist(values[:, row], bins=40, color=kit.figures.COLOURS[row % 7])
-            axes.set_yticks([])
-            axes.locator_params(axis="x", nbins=3)
-            axes.tick_params(labelsize=8)
-        grid[0, column].set_title(name, fontsize=9)
-        grid[-1, column].set_xlabel("as in the table" if column < 3 else "no unit", fontsize=9)
-    for axes, name in zip(grid[:, 0], shown.columns, strict=True):
-        axes.set_ylabel(f"{name.replace('_', ' ')}\n(rows)", fontsize=9)
-    figure.suptitle("Scales keep a distribution's shape; ranks and clipping change it", fontweight="bold", fontsize=11)
-    return figure
 
 
 def _outliers(config: Config, rows: "pd.DataFrame") -> list[dict[str, object]]:
@@ -153,11 +140,12 @@ def _imputations(config: Config, run: kit.Run, rows: "pd.DataFrame") -> list[dic
     return table
 
 
-def _codes(rows: "pd.DataFrame") -> list[dict[str, object]]:
-    """The first text column's categories as numbers, and what becomes of one that was never seen."""
+def category_codes(rows: "pd.DataFrame") -> list[dict[str, object]]:
+    """The first column of few categories as numbers, and what becomes of a category that was never seen."""
     from foundations.preprocessing import category_steps
 
-    names = list(rows.select_dtypes(exclude="number"))
+    texts = rows.select_dtypes(exclude="number")
+    names = [name for name in texts if 1 <= texts[name].nunique() <= MOST_CATEGORIES]
     if not names:
         return []
     seen = rows[[names[0]]].dropna().to_numpy(str)
@@ -176,6 +164,7 @@ def _compare_splits(config: Config, run: kit.Run, column: "pd.Series[float]") ->
     import numpy as np
 
     from foundations.preprocessing import quantile_bins, random_split, stratified_split
+    from labs.drawings import table_preparation as drawings
 
     values = column.fillna(column.median()).to_numpy(float)
     strata = quantile_bins(values, config.bins)
@@ -186,23 +175,8 @@ def _compare_splits(config: Config, run: kit.Run, column: "pd.Series[float]") ->
         "random": [100 * (top[random_split(len(top), shares, seed)[1]].mean() - top.mean()) for seed in seeds],
         "stratified": [100 * (top[stratified_split(strata, shares, seed)[1]].mean() - top.mean()) for seed in seeds],
     }
-    run.figure("splits", _dots(misses, column.name, config.bins))
+    run.figure("splits", drawings.draw_splits(misses, str(column.name), config.bins))
     run.summary({f"split_miss_percent/{name}": float(np.abs(miss).mean()) for name, miss in misses.items()})
-
-
-def _dots(misses: Mapping[str, Sequence[float]], column: object, bins: int) -> "Figure":
-    """A dot a split, spread upwards so that none hides another."""
-    import numpy as np
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7, 3))
-    for row, miss in enumerate(misses.values()):
-        heights = row + 0.3 * np.linspace(-1, 1, len(miss))
-        axes.scatter(miss, heights, s=10, linewidths=0, alpha=0.7, color=kit.figures.COLOURS[row])
-    axes.set_yticks(range(len(misses)), [f"{name} splits" for name in misses])
-    axes.set_xlabel(f"share of the highest of {bins} bins of {column}:\ntest rows - whole table (percentage points)")
-    axes.set_title("How well test rows stand for the table, a dot a split", loc="left")
-    return figure
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ def main(config: Config, run: kit.Run) -> None:
         for _ in run.follow(edge, steps=50, examples_per_step=EDGE.episodes // 50, name="random_steps"):
             pass
         run.figure("safe_path_or_edge", drawings.draw_edge(edge, grid))
-        run.summary({f"return_with_random_steps/{method}": late_return(edge, method) for method in METHODS})
+        run.summary({f"return_with_random_steps/{method}": edge.late_return(method) for method in METHODS})
 
 
 def tell(comparison: "Comparison", run: kit.Run) -> None:
@@ -91,12 +91,6 @@ def tell(comparison: "Comparison", run: kit.Run) -> None:
             run.note(f"{name}: a policy is {max(last):.1f} % below the optimum; more episodes would bring it closer")
     run.table("policies", rows)
     run.summary(summary)
-
-
-def late_return(comparison: "Comparison", method: str) -> float:
-    """The mean return while learning, over the second half."""
-    rows = comparison.returns[method][len(comparison.returns[method]) // 2 :]
-    return sum(map(sum, rows)) / sum(map(len, rows))
 
 
 if __name__ == "__main__":

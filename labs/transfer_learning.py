@@ -30,9 +30,9 @@ topic = "foundations"
 BLOCKS = 4
 """Those of LeNet-5 that have weights: two convolutions, two dense layers."""
 FACTOR = 0.5
-"""Each block learns at so much of the rate of the one behind it."""
+"""Each block's learning rate, as a multiple of that of the block behind it."""
 RATES = {"scratch": 3e-3, "head": 1e-2}
-"""AdamW's largest step size; where a body learns on, RATE_OF_HEAD in the head."""
+"""AdamW's largest step size of these two ways; in the others it is RATE_OF_HEAD in the head."""
 RATE_OF_HEAD = 3e-3
 SOURCE_BATCH, BATCH = 64, 32
 NEIGHBOURS = 1_000
@@ -84,14 +84,14 @@ class Part:
 
     @classmethod
     def of(cls, images: "Tensor", labels: "Tensor", classes: range, most: int, run: kit.Run) -> "Part":
-        """Those of some neighbouring classes, `most` at most, the first ones."""
+        """The first images of the classes in a range, `most` at most, their labels counted from 0."""
         kept = ((labels >= classes.start) & (labels < classes.stop)).nonzero()[:most, 0]
         return cls(images[kept].to(run.device), (labels[kept] - classes.start).to(run.device))
 
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What is learned first, and what then."""
+    """Two tasks: the one learned first (source) and the new one (target), each with test images."""
 
     title: str
     classes: tuple[int, int]
@@ -114,18 +114,19 @@ def main(config: Config, run: kit.Run) -> None:
             pass
         found[name] = trials
         run.table(f"accuracy_{name}", trials.rows())
-        run.summary({f"{name}/{way}_{labels}": mean(trials.accuracies(way, labels))
-                     for labels in trials.counts for way in trials.ways})  # fmt: skip
+        reached = {
+            (labels, way): mean(trials.accuracies(way, labels)) for labels in trials.counts for way in trials.ways
+        }
+        run.summary({f"{name}/{way}_{labels}": value for (labels, way), value in reached.items()})
     run.figure("accuracy", drawings.draw_accuracy(found))
-    run.figure("generality", drawings.draw_generality(generality(tasks["new_classes"], pretrained["new_classes"], run)))
-    names = [name for name, _ in _blocks(pretrained["new_classes"])]
-    run.figure("movement", drawings.draw_movement(found["new_classes"], names))
-    example = tasks["new_classes"].test.images[:8] / 255
-    run.model("pretrained", pretrained["new_classes"].eval(), example)
+    task, body = tasks["new_classes"], pretrained["new_classes"]
+    run.figure("generality", drawings.draw_generality(generality(task, body, run)))
+    run.figure("movement", drawings.draw_movement(found["new_classes"], list(foundations.transfer.blocks(body))))
+    run.model("pretrained", body.eval(), task.test.images[:8] / 255)
 
 
 def make_tasks(config: Config, run: kit.Run) -> dict[str, Task]:
-    """The classes of the second half after those of the first; the embedded digits after all of the data."""
+    """Two tasks: the second half of the classes after the first half, and the embedded digits after all of the data."""
     data = run.load_images(config.data)
     shape, count = tuple(data.train_images.shape[1:]), len(data.class_names)
     require(shape == (1, 28, 28), "data", config.data, "grey images of 28x28 pixels")
@@ -138,7 +139,7 @@ def make_tasks(config: Config, run: kit.Run) -> dict[str, Task]:
 
 
 def task(data: "ImageData", new: "ImageData", first: range, then: range, config: Config, run: kit.Run) -> Task:
-    """The classes `first` of the data, and after them the classes `then` of the data `new`."""
+    """First the classes `first` of the data, then the classes `then` of the data `new`."""
     source = Part.of(data.train_images, data.train_labels, first, config.source_images, run)
     source_test = Part.of(data.test_images, data.test_labels, first, config.test_images, run)
     target = Part.of(new.train_images, new.train_labels, then, len(new.train_labels), run)
@@ -170,16 +171,21 @@ def learner(
     streams: "foundations.Streams",
 ) -> "foundations.SupervisedLearner":
     """AdamW whose rate rises for a tenth of the steps and falls to 0."""
-    batch_size = min(batch_size, len(part.labels))
     return foundations.SupervisedLearner(
-        network, foundations.AdamW(groups, fused=True), foundations.losses.cross_entropy_from_logits,
-        part.images, part.labels, batch_size=batch_size, streams=streams, prepare=prepare,
+        network,
+        foundations.AdamW(groups, fused=True),
+        foundations.losses.cross_entropy_from_logits,
+        part.images,
+        part.labels,
+        batch_size=min(batch_size, len(part.labels)),
+        streams=streams,
+        prepare=prepare,
         schedule=foundations.schedules.warmup_cosine(steps // 10, steps),
-    )  # fmt: skip
+    )
 
 
 def lenet(classes: int, streams: "foundations.Streams", part: Part) -> "nn.Module":
-    """At its first weights."""
+    """A LeNet-5 at its first weights, on the device of `part`."""
     import torch
 
     network = foundations.LeNet5(classes, generator=streams.torch("weights")).to(part.images.device)
@@ -227,7 +233,8 @@ class Trials:
         """Test accuracy, then for each block |w - w_0| / |w_0|."""
         streams = self.streams.child(f"{labels} labels, seed {seed}")
         network, groups = self.begin(way, streams)
-        before = {name: [each.detach().clone() for each in block.parameters()] for name, block in _blocks(network)}
+        blocks = foundations.transfer.blocks(network).values()
+        before = [[each.detach().clone() for each in block.parameters()] for block in blocks]
         part = self.few(labels, streams)
         steps, prepare = self.config.steps, varied if self.config.augment else scaled
         training = learner(network, groups, part, BATCH, steps, prepare, streams)
@@ -236,7 +243,7 @@ class Trials:
         test = self.task.test
         scores = {"accuracy": foundations.accuracy}
         right = foundations.evaluate(network, test.images, test.labels, scores, scale=scaled)["accuracy"]
-        return [right, *(_moved(before[name], list(block.parameters())) for name, block in _blocks(network))]
+        return [right, *(moved(old, list(block.parameters())) for old, block in zip(before, blocks, strict=True))]
 
     def begin(self, way: str, streams: "foundations.Streams") -> tuple["nn.Module", Any]:
         """The network before it learns the new task, and what of it learns at which rate."""
@@ -252,18 +259,13 @@ class Trials:
         return network, block_learning_rates(network, RATES.get(way, RATE_OF_HEAD), FACTOR)
 
     def few(self, labels: int, streams: "foundations.Streams") -> Part:
-        """So many labelled images, the same number of each class."""
-        import torch
-
-        target, each = self.task.target, labels // self.task.classes[1]
-        order = torch.randperm(len(target.labels), generator=streams.torch("images"))
-        labels_in_order = target.labels.cpu()[order]
-        chosen = [order[labels_in_order == label][:each] for label in range(self.task.classes[1])]
-        kept = torch.cat(chosen).to(target.labels.device)
+        """So many labelled images of the new task, the same number of each class."""
+        target, shots = self.task.target, labels // self.task.classes[1]
+        kept = foundations.transfer.few_shot(target.labels, shots, streams.torch("images"))
         return Part(target.images[kept], target.labels[kept])
 
     def accuracies(self, way: str, labels: int) -> list[float]:
-        """Of all seeds."""
+        """The test accuracies of one way with so many labels, over the seeds."""
         pairs = zip(self.plan, self.results, strict=True)
         return [result[0] for (one, count, _), result in pairs if (one, count) == (way, labels)]
 
@@ -282,21 +284,16 @@ class Trials:
         return rows
 
     def state_dict(self) -> dict[str, Any]:
-        """What came out so far."""
+        """The results so far."""
         return {"results": [list(each) for each in self.results]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on behind it."""
+        """Go on with the training after the last one in `state`."""
         self.results = [list(each) for each in state["results"]]
 
 
-def _blocks(network: "nn.Module") -> "list[tuple[str, nn.Module]]":
-    from foundations.transfer import blocks
-
-    return list(blocks(network).items())
-
-
-def _moved(before: "Sequence[Tensor]", after: "Sequence[Tensor]") -> float:
+def moved(before: "Sequence[Tensor]", after: "Sequence[Tensor]") -> float:
+    """|w - w_0| / |w_0|, all weights of a block as one vector."""
     steps = sum(float((new.detach() - old).square().sum()) for new, old in zip(after, before, strict=True))
     return float((steps / sum(float(old.square().sum()) for old in before)) ** 0.5)
 
@@ -306,10 +303,9 @@ def generality(task: Task, pretrained: "nn.Module", run: kit.Run) -> dict[tuple[
 
     Of classes that the trained body has seen and of new ones, beside a body that is not trained.
     """
-    places = ["pixels", *(name for name, _ in _blocks(pretrained))]
     bodies = {"trained on the first task": pretrained, "untrained": lenet(task.classes[0], run.streams, task.test)}
     shares = {
-        (title, body): dict(zip(places, [100 * share for share in nearest_neighbours(network, part)], strict=True))
+        (title, body): neighbours(network, part)
         for title, part in (("first task", task.source_test), ("new task", task.test))
         for body, network in bodies.items()
     }
@@ -321,19 +317,12 @@ def generality(task: Task, pretrained: "nn.Module", run: kit.Run) -> dict[tuple[
     return shares
 
 
-def nearest_neighbours(network: "nn.Module", part: Part) -> list[float]:
-    """The share of images whose nearest neighbour is of their class: by their pixels, and behind each block."""
-    import torch
-
+def neighbours(network: "nn.Module", part: Part) -> dict[str, float]:
+    """The share of images whose nearest neighbour is of their class, in %, by their pixels and behind each block."""
     x, labels = scaled(part.images[:NEIGHBOURS]), part.labels[:NEIGHBOURS]
-    starts, shares = dict(_blocks(network)), []
-    with torch.no_grad():
-        for name, layer in [*network.body.named_children(), ("end", None)]:  # type: ignore[union-attr]
-            if name in starts or layer is None:
-                distances = torch.cdist(x.flatten(1), x.flatten(1)).fill_diagonal_(torch.inf)
-                shares.append(float((labels[distances.argmin(dim=1)] == labels).float().mean()))
-            x = x if layer is None else layer(x)
-    return shares
+    features = foundations.transfer.block_features(network, x)
+    named = {"pixels": features.pop("input"), **features}
+    return {name: 100 * foundations.transfer.nearest_neighbour_accuracy(each, labels) for name, each in named.items()}
 
 
 if __name__ == "__main__":

@@ -3,15 +3,11 @@
 An encoder reads the date sign by sign, a decoder writes the ISO form and looks back through attention. The test dates
 are days that no training pair was about. The run shows what was learned when, where the decoder looks while it writes,
 what a beam search finds beyond the greedy answer, and every mistake.
-Forms with slashes are left out: 03/04/2005 is a day in March in New York and one in April in London. Dots are kept; in
-all these languages the day stands before them, but for Hungarian, where the year does.
-Sources: Bahdanau et al. 2014, arXiv:1409.0473; Vaswani et al. 2017, arXiv:1706.03762; the forms are those of CLDR.
+Sources: Bahdanau et al. 2014, arXiv:1409.0473; Vaswani et al. 2017, arXiv:1706.03762; the dates: `labs.kit.data.dates`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date as Date
-from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
 from annotated_types import Interval
@@ -21,37 +17,23 @@ import labs.kit as kit
 from foundations.errors import require
 
 if TYPE_CHECKING:
-    from torch import Generator, Tensor
+    from torch import Tensor
 
     from foundations.networks.seq2seq import Seq2Seq
-    from foundations.text import Vocabulary
     from foundations.training import SupervisedLearner
+    from labs.kit.data.dates import DatePairs, WrittenDate
 
 topic = "sequences"
 best = ("exact_match/greedy", "max", "test_dates")
-PLACES = {
-    "English": ("en_US", "en_GB"), "German": ("de_DE",), "French": ("fr_FR",), "Spanish": ("es_ES",),
-    "Finnish": ("fi_FI",), "Hungarian": ("hu_HU",), "Greek": ("el_GR",),
-}  # fmt: skip
-"""Whose forms are read."""
-FORMS = [
-    (language, place, name)
-    for language, places in PLACES.items()
-    for place in places
-    for name in ("full", "long", "medium")
-]
-"""Language, place, and the name of a form there: full has the weekday, medium is short or in numbers."""
-FIRST_DAY, LAST_DAY = Date(1900, 1, 1), Date(2099, 12, 31)
 LOOKED_AT = 500
 """Test dates that are translated every now and then while training; all of them at the end."""
 LOOKS = 25
-ISO_SIGNS = "0123456789-"
-ISO_LENGTH = 11
-"""Ten signs and the end."""
 CONTEXT = 64
 """The Transformer's largest number of signs; the longest date has about 40."""
 WIDTHS = (1, 2, 4, 8)
 """Of the beams that are compared; 1 is greedy."""
+SHOWN = 28
+"""Signs of the longest date whose attention is drawn."""
 
 
 class Recipe(NamedTuple):
@@ -96,83 +78,41 @@ class Config(kit.Config):
     useful_threads: ClassVar[int] = 1
 
 
-# --- the dates --------------------------------------------------------------------------------------------------------
+def main(config: Config, run: kit.Run) -> None:
+    """Make the pairs, train, translate the test dates, look at attention and mistakes."""
+    from labs.drawings import translate_dates as drawings
+    from labs.kit.data.dates import PLACES, make_dates
+
+    steps, batch_size, _ = plan(config)
+    pairs = make_dates(config.training_pairs, config.test_dates, run.streams)
+    model = build(config, pairs, run)
+    learner = teach(config, pairs, model, run)
+    for _ in run.follow(learner, steps=steps, examples_per_step=batch_size):
+        if run.every(-(-steps // LOOKS)):
+            run.log(look(model, pairs, config))
+    answers = {width: translate(model, pairs, pairs.test, width) for width in sorted({*WIDTHS, config.beam})}
+    run.figure("learning", drawings.draw_learning(run, config.beam, PLACES))
+    run.figure("attention", drawings.draw_attention(readings(model, pairs)))
+    tell(model, pairs, answers, config, run)
+    run.model(config.model, learner.network, learner.inputs[:8])
+    run.file("source_signs.json", pairs.source_signs.save)
+    run.file("target_signs.json", pairs.target_signs.save)
 
 
-class Written(NamedTuple):
-    """One day in one form."""
-
-    language: str
-    text: str
-    iso: str
-
-
-class Corpus(NamedTuple):
-    """All pairs, and the vocabularies that make numbers of them. Shapes: sources (n, places), targets (n, 11)."""
-
-    training: list[Written]
-    test: list[Written]
-    source_signs: "Vocabulary"
-    target_signs: "Vocabulary"
-    places: int
-
-    def sources(self, dates: Sequence[Written]) -> "Tensor":
-        """The written forms, padded to the longest of the corpus."""
-        from foundations.text import characters, pad
-
-        return pad([self.source_signs.encode(characters(date.text)) for date in dates], self.places)[0]
-
-    def targets(self, dates: Sequence[Written]) -> "Tensor":
-        """The ISO forms, with the end."""
-        from foundations.text import pad
-
-        return pad([self.target_signs.encode(date.iso, end=True) for date in dates])[0]
+def plan(config: Config) -> Recipe:
+    """What is asked for, or else suits the model."""
+    own = RECIPES[config.model]
+    asked = config.steps or own.steps, config.batch_size or own.batch_size, config.learning_rate or own.learning_rate
+    recipe, most = Recipe(*asked), config.training_pairs
+    require(recipe.batch_size <= most, "batch_size", recipe.batch_size, f"at most {most:,}, the training pairs")
+    return recipe
 
 
-def write(days: "Tensor", forms: "Tensor") -> list[Written]:
-    """Days, counted from the first, each in one of `FORMS`. Shapes: both (n)."""
-    from babel.dates import format_date
-
-    dates = []
-    for day, form in zip(days.tolist(), forms.tolist(), strict=True):
-        when, (language, place, name) = FIRST_DAY + timedelta(day), FORMS[form]
-        dates.append(Written(language, format_date(when, name, locale=place), when.isoformat()))
-    return dates
-
-
-def make_corpus(config: Config, streams: "foundations.Streams") -> Corpus:
-    """Days are dealt out first, so that no test date is about a day of training, in whatever form."""
-    import torch
-
-    from foundations.text import Vocabulary
-
-    count = (LAST_DAY - FIRST_DAY).days + 1
-    require(config.test_dates < count, "test_dates", config.test_dates, f"below {count:,}, the number of days")
-    days = torch.randperm(count, generator=streams.torch("split"))
-    test_days, own_days = days[: config.test_dates], days[config.test_dates :]
-
-    def some(size: int, among: int, stream: "Generator") -> "Tensor":
-        return torch.randint(among, (size,), generator=stream)
-
-    stream = streams.torch("training pairs")
-    drawn = own_days[some(config.training_pairs, len(own_days), stream)]
-    training = write(drawn, some(config.training_pairs, len(FORMS), stream))
-    test = write(test_days, some(config.test_dates, len(FORMS), streams.torch("test forms")))
-    # A year has every month and every day of the week: no form has a sign beyond these.
-    year = torch.arange(366).repeat(len(FORMS))
-    signs = Vocabulary.build(date.text for date in write(year, torch.arange(len(FORMS)).repeat_interleave(366)))
-    places = max(len(date.text) for date in (*training, *test))
-    return Corpus(training, test, signs, Vocabulary(ISO_SIGNS), places)
-
-
-# --- the model --------------------------------------------------------------------------------------------------------
-
-
-def build(config: Config, corpus: Corpus, run: kit.Run) -> "Seq2Seq":
+def build(config: Config, pairs: "DatePairs", run: kit.Run) -> "Seq2Seq":
     """The model at its first weights."""
     from foundations.networks.seq2seq import RecurrentSeq2Seq, TransformerSeq2Seq
 
-    sizes, weights = (len(corpus.source_signs), len(corpus.target_signs)), run.streams.torch("weights")
+    sizes, weights = (len(pairs.source_signs), len(pairs.target_signs)), run.streams.torch("weights")
     if config.model == "transformer":
         width = config.hidden_size // 2
         return TransformerSeq2Seq(*sizes, CONTEXT, embed_dim=width, generator=weights).to(run.device)
@@ -180,18 +120,18 @@ def build(config: Config, corpus: Corpus, run: kit.Run) -> "Seq2Seq":
     return RecurrentSeq2Seq(*sizes, **settings, generator=weights).to(run.device)
 
 
-def teach(config: Config, corpus: Corpus, model: "Seq2Seq", run: kit.Run) -> "SupervisedLearner":
+def teach(config: Config, pairs: "DatePairs", model: "Seq2Seq", run: kit.Run) -> "SupervisedLearner":
     """The learner: AdamW, teacher forcing, batches of similar lengths."""
     import torch
 
     from foundations.teacher_forcing import TeacherForcing, token_cross_entropy
-    from foundations.text import BucketedBatches
+    from foundations.text import BucketedBatches, lengths_of
 
     steps, batch_size, rate = plan(config)
-    sources, targets = (part(corpus.training).to(run.device) for part in (corpus.sources, corpus.targets))
+    sources, targets = (part(pairs.training).to(run.device) for part in (pairs.sources, pairs.targets))
     masks = run.streams.torch("teacher", run.device)
-    network = TeacherForcing(model, corpus.places, share=config.teacher_share, generator=masks)
-    lengths, order = (sources != 0).sum(dim=1), run.streams.torch("batches", run.device)
+    network = TeacherForcing(model, pairs.places, share=config.teacher_share, generator=masks)
+    lengths, order = lengths_of(sources), run.streams.torch("batches", run.device)
     return foundations.SupervisedLearner(
         network,
         foundations.AdamW(network.parameters(), lr=rate, weight_decay=0.01, fused=True),
@@ -205,15 +145,6 @@ def teach(config: Config, corpus: Corpus, model: "Seq2Seq", run: kit.Run) -> "Su
     )
 
 
-def plan(config: Config) -> Recipe:
-    """What is asked for, or else suits the model."""
-    own = RECIPES[config.model]
-    asked = config.steps or own.steps, config.batch_size or own.batch_size, config.learning_rate or own.learning_rate
-    recipe, pairs = Recipe(*asked), config.training_pairs
-    require(recipe.batch_size <= pairs, "batch_size", recipe.batch_size, f"at most {pairs:,}, the training pairs")
-    return recipe
-
-
 class Answer(NamedTuple):
     """What the model writes for a date, and how sure it is of the whole (nats)."""
 
@@ -221,37 +152,40 @@ class Answer(NamedTuple):
     log_probability: float
 
 
-def translate(model: "Seq2Seq", corpus: Corpus, dates: Sequence[Written], width: int) -> list[Answer]:
+def translate(model: "Seq2Seq", pairs: "DatePairs", dates: "Sequence[WrittenDate]", width: int) -> list[Answer]:
     """The best answer for each of `dates`."""
-    return [answers[0] for answers in _translations(model, corpus, dates, width, best=1)]
+    return [answers[0] for answers in _translations(model, pairs, dates, width, best=1)]
 
 
 def _translations(
-    model: "Seq2Seq", corpus: Corpus, dates: Sequence[Written], width: int, best: int
+    model: "Seq2Seq", pairs: "DatePairs", dates: "Sequence[WrittenDate]", width: int, best: int
 ) -> Iterator[list[Answer]]:
     """The `best` answers for each of `dates`."""
     from foundations.networks.seq2seq import translate as decode
+    from labs.kit.data.dates import ISO_LENGTH
 
     device = next(model.parameters()).device
-    for sources in corpus.sources(dates).to(device).split(250):
+    for sources in pairs.sources(dates).to(device).split(250):
         found = decode(model, sources, maximum_length=ISO_LENGTH + 1, width=width, best=best)
         for tokens, log_probabilities in zip(found.tokens.cpu(), found.log_probabilities.tolist(), strict=True):
-            texts = ["".join(corpus.target_signs.decode(row)) for row in tokens]
+            texts = ["".join(pairs.target_signs.decode(row)) for row in tokens]
             yield [Answer(*answer) for answer in zip(texts, log_probabilities, strict=True)]
 
 
-def right(answers: Sequence[Answer], dates: Sequence[Written]) -> float:
+def right(answers: Sequence[Answer], dates: "Sequence[WrittenDate]") -> float:
     """The share of answers without a mistake, in percent."""
     hits = [answer.iso == date.iso for answer, date in zip(answers, dates, strict=True)]
     return 100 * sum(hits) / max(1, len(hits))
 
 
-def look(model: "Seq2Seq", corpus: Corpus, config: Config) -> dict[str, float]:
+def look(model: "Seq2Seq", pairs: "DatePairs", config: Config) -> dict[str, float]:
     """The share of right answers on some test dates: by a beam, greedy, and greedy in each language."""
-    dates = corpus.test[:LOOKED_AT]
-    greedy = translate(model, corpus, dates, 1)
+    from labs.kit.data.dates import PLACES
+
+    dates = pairs.test[:LOOKED_AT]
+    greedy = translate(model, pairs, dates, 1)
     shares = {"exact/greedy": right(greedy, dates)}
-    shares["exact/beam"] = right(translate(model, corpus, dates, config.beam), dates)
+    shares["exact/beam"] = right(translate(model, pairs, dates, config.beam), dates)
     for language in PLACES:
         own = [index for index, date in enumerate(dates) if date.language == language]
         if own:
@@ -259,34 +193,11 @@ def look(model: "Seq2Seq", corpus: Corpus, config: Config) -> dict[str, float]:
     return shares
 
 
-# --- the run ----------------------------------------------------------------------------------------------------------
-
-
-def main(config: Config, run: kit.Run) -> None:
-    """Make the pairs, train, translate the test dates, look at attention and mistakes."""
-    from labs.drawings import translate_dates as drawings
-
-    steps, batch_size, _ = plan(config)
-    corpus = make_corpus(config, run.streams)
-    model = build(config, corpus, run)
-    learner = teach(config, corpus, model, run)
-    for _ in run.follow(learner, steps=steps, examples_per_step=batch_size):
-        if run.every(-(-steps // LOOKS)):
-            run.log(look(model, corpus, config))
-    answers = {width: translate(model, corpus, corpus.test, width) for width in sorted({*WIDTHS, config.beam})}
-    run.figure("learning", drawings.draw_learning(run, config.beam, PLACES))
-    run.figure("attention", drawings.draw_attention(readings(model, corpus)))
-    tell(model, corpus, answers, config, run)
-    run.model(config.model, learner.network, learner.inputs[:8])
-    run.file("source_signs.json", corpus.source_signs.save)
-    run.file("target_signs.json", corpus.target_signs.save)
-
-
 def tell(
-    model: "Seq2Seq", corpus: Corpus, answers: Mapping[int, Sequence[Answer]], config: Config, run: kit.Run
+    model: "Seq2Seq", pairs: "DatePairs", answers: Mapping[int, Sequence[Answer]], config: Config, run: kit.Run
 ) -> None:
     """The tables, and the figures by which the run is judged."""
-    dates, greedy, beam = corpus.test, answers[1], answers[config.beam]
+    dates, greedy, beam = pairs.test, answers[1], answers[config.beam]
     surest = {width: sum(answer.log_probability for answer in each) / len(dates) for width, each in answers.items()}
     rows = [
         {"beam width": width, "right (%)": f"{right(each, dates):.2f}", "mean log p (nats)": f"{surest[width]:.4f}"}
@@ -301,7 +212,7 @@ def tell(
     none = dict.fromkeys(("language", "written", "truth", "greedy", "beam"), f"none in {len(dates):,} dates")
     run.table("mistakes", mistakes[:100] or [none])
     hardest = dates[min(range(len(dates)), key=lambda index: greedy[index].log_probability)]
-    [found] = _translations(model, corpus, [hardest], width=8, best=5)
+    [found] = _translations(model, pairs, [hardest], width=8, best=5)
     ranked = [{"written": hardest.text, "answer": one.iso, "log p": f"{one.log_probability:.3f}"} for one in found]
     run.table("five_best_for_the_least_sure", ranked)
     shown = {date.language: (date, answer) for date, answer in zip(dates, greedy, strict=True)}.values()
@@ -317,34 +228,28 @@ def tell(
     )
 
 
-# --- where the decoder looks ------------------------------------------------------------------------------------------
-
-
 class Reading(NamedTuple):
     """Where the decoder looks while it writes its greedy answer: (signs written, signs read), and these signs."""
 
-    date: Written
+    date: "WrittenDate"
     attention: "Tensor"
     written: list[str]
 
 
-def readings(model: "Seq2Seq", corpus: Corpus) -> list[Reading]:
+def readings(model: "Seq2Seq", pairs: "DatePairs") -> list[Reading]:
     """A date in each of six languages, none too long for a picture."""
-    longest = sorted(corpus.test, key=lambda date: len(date.text))
-    chosen = list({date.language: date for date in longest if len(date.text) <= 28}.values())[:6]
-    return [_reading(model, corpus, date) for date in chosen]
+    from foundations.networks.seq2seq import translate_and_look
+    from foundations.text import END
+    from labs.kit.data.dates import ISO_LENGTH
 
-
-def _reading(model: "Seq2Seq", corpus: Corpus, date: Written) -> Reading:
-    import torch
-
-    [answer] = translate(model, corpus, [date], 1)
-    written = corpus.target_signs.encode(answer.iso, begin=True)
-    device = next(model.parameters()).device
-    with foundations.evaluation_mode(model), torch.no_grad():
-        memory = model.encode(corpus.sources([date])[:, : len(date.text)].to(device))
-        weights = model.attention(torch.tensor([written], device=device), memory)
-    return Reading(date, weights[0].cpu(), [*answer.iso, "end"])
+    device, found = next(model.parameters()).device, []
+    longest = sorted(pairs.test, key=lambda date: len(date.text))
+    for date in list({date.language: date for date in longest if len(date.text) <= SHOWN}.values())[:6]:
+        source = pairs.sources([date])[:, : len(date.text)].to(device)
+        decoded, attention = translate_and_look(model, source, maximum_length=ISO_LENGTH + 1)
+        written = [pairs.target_signs.tokens[number] for number in decoded.tokens[0, 0].tolist()]
+        found.append(Reading(date, attention[0].cpu(), ["end" if sign == END else sign for sign in written]))
+    return found
 
 
 if __name__ == "__main__":

@@ -96,11 +96,11 @@ def main(config: Config, run: kit.Run) -> None:
     found: dict[str, list[Found]] = {way: [] for way in WAYS}
     for repetition in range(config.repetitions):
         task = Task(config, images, parts, run, repetition)
-        for way, each in found.items():
+        for way in WAYS:
             search = task.search(way)
             for _ in run.follow(search, steps=config.trials, name=f"{way}_{repetition}"):
                 pass
-            each.append(Found(search, task.test_error(search.best_settings())))
+            found[way].append(Found(search, task.test_error(search.best_settings())))
     searches = {way: [each.search for each in several] for way, several in found.items()}
     run.table("ways", rows(found))
     run.table("best_settings", best_settings(searches))
@@ -188,13 +188,13 @@ class Task:
 def rows(found: Mapping[str, list[Found]]) -> list[dict[str, object]]:
     """What each way found: mean, spread and least over the repetitions, and how soon it was near the best of all."""
     searches = {way: [each.search for each in several] for way, several in found.items()}
-    bests = {way: [search.best_so_far()[-1] for search in several] for way, several in searches.items()}
+    least = least_errors(searches)
     return [
         {
             "way": way,
-            "error of the best (%)": f"{statistics.mean(bests[way]):.2f}",
-            "standard deviation": f"{statistics.stdev(bests[way]):.2f}" if len(each) > 1 else "one repetition",
-            "least": f"{min(bests[way]):.2f}",
+            "error of the best (%)": f"{statistics.mean(least[way]):.2f}",
+            "standard deviation": f"{statistics.stdev(least[way]):.2f}" if len(each) > 1 else "one repetition",
+            "least": f"{min(least[way]):.2f}",
             f"trials to within {NEAR:g} x the best": _in_words(trials_to(searches, way)),
             "its test error (%)": f"{statistics.mean(one.test_error for one in each):.2f}",
         }
@@ -202,11 +202,16 @@ def rows(found: Mapping[str, list[Found]]) -> list[dict[str, object]]:
     ]
 
 
+def least_errors(searches: "Mapping[str, list[Search]]") -> dict[str, list[float]]:
+    """The least error that each way found in each repetition."""
+    return {way: [search.least for search in several] for way, several in searches.items()}
+
+
 def trials_to(searches: "Mapping[str, list[Search]]", way: str) -> list[int | None]:
     """In each repetition, the trials until `way` was near the least error of all ways; None where it never was."""
     counts: list[int | None] = []
     for repetition, search in enumerate(searches[way]):
-        least = min(each[repetition].best_so_far()[-1] for each in searches.values())
+        least = min(each[repetition].least for each in searches.values())
         near = [count for count, best in enumerate(search.best_so_far(), 1) if best <= NEAR * least]
         counts.append(near[0] if near else None)
     return counts
@@ -224,21 +229,21 @@ def best_settings(searches: "Mapping[str, list[Search]]") -> list[dict[str, obje
     """The best that each way found in all repetitions."""
     table: list[dict[str, object]] = []
     for way, several in searches.items():
-        best = min(several, key=lambda search: search.best_so_far()[-1])
+        best = min(several, key=lambda search: search.least)
         settings = {name: f"{value:.3g}" for name, value in best.best_settings().items()}
-        table.append({"way": way, **settings, "error (%)": f"{best.best_so_far()[-1]:.2f}"})
+        table.append({"way": way, **settings, "error (%)": f"{best.least:.2f}"})
     return table
 
 
 def compare(searches: "Mapping[str, list[Search]]", run: kit.Run) -> None:
     """Whether the other ways beat random search, or whether the difference is within what chance makes of it."""
-    bests = {way: [search.best_so_far()[-1] for search in several] for way, several in searches.items()}
-    chance = bests.pop("random")
+    least = least_errors(searches)
+    chance = least.pop("random")
     if len(chance) < FEWEST:
         run.note(f"fewer than {FEWEST} repetitions: the differences between the ways may all be chance")
         return
     streams = run.streams.child("bootstrap")
-    table = [_against(way, errors, chance, streams.numpy(way)) for way, errors in bests.items()]
+    table = [_against(way, errors, chance, streams.numpy(way)) for way, errors in least.items()]
     run.table("against_random_search", table)
     if same := [str(row["way"]) for row in table if row["verdict"] == ALIKE]:
         run.note(f"the difference from random search is {ALIKE} for: {', '.join(same)}")
@@ -262,7 +267,7 @@ def _summary(found: Mapping[str, list[Found]]) -> dict[str, float]:
     """The figures by which the run is judged."""
     figures = {}
     for way, each in found.items():
-        figures[f"error/{way}"] = statistics.fmean(one.search.best_so_far()[-1] for one in each)
+        figures[f"error/{way}"] = statistics.fmean(one.search.least for one in each)
         figures[f"test_error/{way}"] = statistics.fmean(one.test_error for one in each)
     return figures
 

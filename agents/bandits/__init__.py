@@ -5,13 +5,13 @@ Without context: `EpsilonGreedy`, `UCB1`, `BetaThompson`, `GaussianThompson`. Wi
 budget last; `PacedBidder` and `FixedBidder` bid in auctions.
 """
 
-from agents.bandits.agent import BanditAgent, BanditPlayer, Budget
+from agents.bandits.agent import BanditAgent, BanditPlayer, Budget, without_budget
 from agents.bandits.arms import UCB1, BetaThompson, EpsilonGreedy, GaussianThompson
-from agents.bandits.bidding import BiddingAgent, FixedBidAgent, FixedBidder, PacedBidder, play_day
+from agents.bandits.bidding import BiddingAgent, FixedBidAgent, FixedBidder, PacedBidder, play_day, share_of_optimum
 from agents.bandits.linear import LinearEpsilonGreedy, LinearThompson, LinUCB
 from agents.bandits.pacing import Pacing
 from agents.bandits.policy import Policy
-from agents.bandits.theory import lai_robbins
+from agents.bandits.theory import lai_robbins, logarithmic_growth
 
 __all__ = [
     "UCB1",
@@ -31,5 +31,8 @@ __all__ = [
     "Pacing",
     "Policy",
     "lai_robbins",
+    "logarithmic_growth",
     "play_day",
+    "share_of_optimum",
+    "without_budget",
 ]

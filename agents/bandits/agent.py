@@ -28,6 +28,14 @@ def whole(observations: Array) -> Floats:
     return observations.reshape(len(observations), -1).astype(np.float64)
 
 
+def without_budget(observations: Array) -> Floats:
+    """All but the last two numbers, the shares of rounds and of budget that are left: for environments with a budget.
+
+    Shapes: (runs, features + 2) -> (runs, features).
+    """
+    return observations[:, :-2].astype(np.float64)
+
+
 @dataclass(frozen=True, eq=False)
 class Budget:
     """What the arms cost (arms), in money, and the pacing of the budget.
@@ -127,6 +135,17 @@ class BanditAgent:
         self.regret = self.regret + step.infos.get("regret", 0.0)
         self.pulls[np.arange(len(actions)), actions] += 1
         return float(step.rewards.mean())
+
+    def shares_of_optimum(self) -> Floats:
+        """Expected rewards between one yield and the next, as shares of the best policy's: (yields, runs).
+
+        For environments that tell an `optimum`, the expected reward of a round under the best policy:
+        1 - regret / (rounds x optimum).
+        """
+        lost = np.diff(np.array(self.curve), axis=0, prepend=0.0)
+        environments: Any = self.interaction.environments
+        shares: Floats = 1 - lost / (self.rounds * environments.optimum)
+        return shares
 
     def player(self, *, greedy: bool, stream: np.random.Generator) -> BanditPlayer:
         """A player of the policy as it is now: for as many environments as there are runs, or any number of one run."""

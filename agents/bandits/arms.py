@@ -39,7 +39,7 @@ class EpsilonGreedy(MeanPolicy):
         self.epsilon, self.decay = epsilon, decay
 
     def scores(self, contexts: Floats) -> Floats:
-        """The means; luck in runs that explore."""
+        """The means; random numbers in runs that explore."""
         share = min(1.0, self.decay / (self.rounds + 1)) if self.decay else 1.0
         return explore(self.means, self.epsilon * share, self.stream)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from gymnasium.vector import VectorEnv
+from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
 from agents.bandits.linear import LinUCB
@@ -105,7 +105,8 @@ class BiddingAgent:
             yield self._day()
 
     def _day(self) -> dict[str, float]:
-        clicks, spent, expected, over = 0.0, 0.0, 0.0, False
+        clicks, spent, over = 0.0, 0.0, False
+        expected: Floats = np.zeros(self.interaction.environments.num_envs)
         while not over:
             observations, started = self.interaction.observations, self.interaction.started
             step = self.interaction.step(self.bidder.act(observations, started))
@@ -121,7 +122,7 @@ class BiddingAgent:
             "clicks": clicks,
             "spent": spent,
             "price_of_money": float(self.pacing.price.mean()),
-            "share_of_optimum": float(np.mean(expected / np.maximum(step.infos["optimum"], 1e-9))),
+            "share_of_optimum": float(share_of_optimum(expected, step.infos["optimum"]).mean()),
         }
 
     def _take_in(self, observations: Array, rewards: Floats, won: NDArray[np.bool_]) -> None:
@@ -160,11 +161,14 @@ class FixedBidAgent:
     A yardstick, and a generous one: it is told every rival's bid, which no bidder ever hears. Each environment has its
     own; it plays what was best before the day.
     Yields, after each day: `environment_steps`, `bid` and `clicks` to expect, means.
-    Raises: InputError for bids that are none or not above 0.
+    Raises: InputError for bids that are none or not above 0, and for environments that reset only in the next step,
+    where a day's bids would not be known before it.
     """
 
     def __init__(self, environments: "AdBiddingVectorEnv", bids: Sequence[float], *, streams: Streams) -> None:
         require(len(bids) >= 1 and min(bids) > 0, "bids", bids, "at least one, all above 0")
+        mode = environments.metadata["autoreset_mode"]
+        require(mode is AutoresetMode.SAME_STEP, "autoreset_mode", mode, "AutoresetMode.SAME_STEP")
         self.bids = np.array(bids, np.float64)
         self.totals = np.zeros((environments.num_envs, len(bids)))
         self.interaction = Interaction(environments, int(streams.numpy("environments").integers(2**31)))
@@ -212,19 +216,27 @@ def hindsight_clicks(environments: "AdBiddingVectorEnv", bids: Floats) -> Floats
 
 
 def play_day(bidder: Player, interaction: Interaction) -> dict[str, Floats]:
-    """One day of all environments, from its beginning; nothing is learned.
+    """One day of all environments, from its beginning to its end; nothing is learned.
 
     Shapes: `money`, the share that is left before each auction and at last, (rounds + 1, environments); `won`, `price`
     and expected `clicks` (rounds, environments); `optimum` (environments), the clicks of the best bids in hindsight.
     """
-    rows: dict[str, list[Floats]] = {"money": [interaction.observations[:, -1]], "price": [], "won": [], "clicks": []}
+    rows: dict[str, list[Floats]] = {"money": [], "price": [], "won": [], "clicks": []}
     over = False
     while not over:
         step = interaction.step(bidder.act(interaction.observations, interaction.started))
         if not step.valid.all():
             continue
+        if not rows["money"]:
+            rows["money"].append(step.observations[:, -1])
         rows["money"].append(step.next_observations[:, -1])
         for name, told in (("price", "price"), ("won", "won"), ("clicks", "expected")):
             rows[name].append(step.infos[told].astype(np.float64))
         over = bool(step.ended.all())
     return {**{name: np.array(row) for name, row in rows.items()}, "optimum": step.infos["optimum"]}
+
+
+def share_of_optimum(clicks: Floats, optimum: Floats) -> Floats:
+    """A day's expected clicks as a share of those of the best bids in hindsight. Shapes: all (environments)."""
+    share: Floats = clicks / np.maximum(optimum, 1e-9)
+    return share

@@ -127,5 +127,5 @@ class LinearEpsilonGreedy(LinearPolicy):
         self.epsilon = epsilon
 
     def scores(self, contexts: Floats) -> Floats:
-        """Estimates; luck in runs that explore."""
+        """Estimates; random numbers in runs that explore."""
         return explore(self.estimates(contexts), self.epsilon, self.stream)

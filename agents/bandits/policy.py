@@ -15,7 +15,7 @@ Integers = NDArray[np.int64]
 
 
 class Policy(ABC):
-    """Scores for `arms` in `runs` independent runs, each with statistics of its own; `stream` is where luck is drawn.
+    """Scores for `arms` in `runs` independent runs, each with its own statistics; `stream` gives the random numbers.
 
     Shapes: contexts (runs, context), not looked at by policies without one; actions and rewards (runs).
     Raises: InputError for fewer than one run or arm.
@@ -73,7 +73,7 @@ def first_of_the_best(scores: Floats, stream: np.random.Generator) -> Integers:
 
 
 def explore(scores: Floats, epsilon: float, stream: np.random.Generator) -> Floats:
-    """`scores`, and with probability `epsilon` a run's are replaced by luck alone."""
+    """`scores`, those of a run replaced with probability `epsilon` by uniform random numbers: any arm may win."""
     runs = np.flatnonzero(stream.random(len(scores)) < epsilon)
     if len(runs):
         scores = scores.copy()

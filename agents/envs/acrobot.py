@@ -1,6 +1,6 @@
 """Acrobot for many at once: two links, a motor in the joint between them, the tip to be swung above a line.
 
-Source: Sutton and Barto 2018, "Reinforcement Learning", section 11.3 of the first edition for the equations; values and
+Source: Sutton 1996, NIPS 8; equations: Sutton & Barto 1998, "Reinforcement Learning", section 11.3. Values and the
 Runge-Kutta step are those of Gymnasium's "Acrobot-v1", to which it is equal step for step.
 """
 

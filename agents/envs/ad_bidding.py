@@ -91,7 +91,7 @@ class AdBiddingVectorEnv(LockstepVectorEnv):
 
 
 class AdBidding(SingleRun):
-    """One run of `AdBiddingVectorEnv`, which see: `gymnasium.make("labs/AdBidding-v0", budget=25.0, ...)`."""
+    """One run of `AdBiddingVectorEnv` (see there): `gymnasium.make("labs/AdBidding-v0", budget=25.0, ...)`."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(AdBiddingVectorEnv(1, **settings))

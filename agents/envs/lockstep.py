@@ -108,9 +108,15 @@ class LockstepVectorEnv(VectorEnv[Array, Array, Array]):
 
 
 class SingleRun(gymnasium.Env[Any, Any]):
-    """One run of a `LockstepVectorEnv`, as a plain Gymnasium environment: the same numbers without the run's axis."""
+    """One run of a `LockstepVectorEnv`, as a plain Gymnasium environment: the same numbers without the run's axis.
+
+    Raises: InputError for AutoresetMode.SAME_STEP: a single environment is reset by its user.
+    """
 
     def __init__(self, runs: LockstepVectorEnv) -> None:
+        mode = runs.metadata["autoreset_mode"]
+        allowed = "left out: a single environment is reset by its user"
+        require(mode is AutoresetMode.NEXT_STEP, "autoreset_mode", mode, allowed)
         self.runs = runs
         self.metadata = {"render_modes": []}
         self.observation_space, self.action_space = runs.single_observation_space, runs.single_action_space

@@ -23,8 +23,8 @@ class MarketingVectorEnv(LockstepVectorEnv):
 
     Observation: the segment (one-hot), the share of customers and of budget that are left, float32 (segments + 2).
     Action: the offer. Reward: 1 for a conversion, else 0. The campaign ends (terminated) after `rounds` customers.
-    Info: `cost` paid; `expected`, the probability that this customer converts; `regret`, how far that is below
-    `optimum`, what the best policy reaches a customer that knows w and keeps the budget on average (a linear program).
+    Info: `cost` paid; `expected`, the probability that this customer converts; `optimum`, the mean of it under the best
+    policy that knows w and keeps the budget on average (a linear program); `regret`, optimum - expected.
     Raises: InputError for a negative budget or cost, a first offer that is not free, fewer than two offers or segments.
     Source: Badanidiyuru et al. 2013, "Bandits with Knapsacks", arXiv:1305.2545.
     """
@@ -88,7 +88,7 @@ class MarketingVectorEnv(LockstepVectorEnv):
 
 
 class Marketing(SingleRun):
-    """One run of `MarketingVectorEnv`, which see: `gymnasium.make("labs/Marketing-v0", budget=500.0, ...)`."""
+    """One run of `MarketingVectorEnv` (see there): `gymnasium.make("labs/Marketing-v0", budget=500.0, ...)`."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(MarketingVectorEnv(1, **settings))

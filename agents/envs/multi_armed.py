@@ -55,7 +55,7 @@ class MultiArmedVectorEnv(LockstepVectorEnv):
 
 
 class MultiArmed(SingleRun):
-    """One run of `MultiArmedVectorEnv`, which see."""
+    """One run of `MultiArmedVectorEnv`: see there."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(MultiArmedVectorEnv(1, **settings))

@@ -70,7 +70,7 @@ class RecommenderVectorEnv(LockstepVectorEnv):
 
 
 class Recommender(SingleRun):
-    """One run of `RecommenderVectorEnv`, which see: `gymnasium.make("labs/Recommender-v0", items=10, ...)`."""
+    """One run of `RecommenderVectorEnv` (see there): `gymnasium.make("labs/Recommender-v0", items=10, ...)`."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(RecommenderVectorEnv(1, **settings))

@@ -97,7 +97,7 @@ class StableBaselines:
                 algorithm, {"policy": policy, "env": around, "seed": seed, "device": device, **settings}
             )
             self.model.set_logger(Logger(None, []))
-            # Tells the callbacks, which there are none of, resets the environments and the counters.
+            # Resets the environments and the counters; the callback that it returns does nothing.
             _, self._callback = self.model._setup_learn(total_steps)
         self._require_batch()
 

@@ -24,7 +24,7 @@ Table = list[list[float]]
 class TabularAgent(ABC):
     """An agent with a table Q(s, a), which moves by a step towards a target: Q(s, a) += alpha (target - Q(s, a)).
 
-    It acts epsilon-greedily: a random action with probability epsilon, else one of the best. Both rates follow
+    It acts epsilon-greedily: a random action with probability epsilon, else one with the largest value. Both follow
     schedules over the episodes (0, 1, ...): epsilon = `epsilon` x `epsilon_schedule`, alpha = `learning_rate` x
     `learning_rate_schedule` / n(s, a)^`visit_power`, where n counts the updates of the pair. A power between 1/2 and 1
     lets the noise of a random environment average out; 0 keeps on forgetting.
@@ -77,10 +77,10 @@ class TabularAgent(ABC):
         """
 
     def act(self, state: int) -> int:
-        """An action for `state`: any with probability epsilon, else one of the best, all alike."""
+        """An action for `state`: with probability epsilon any, else one of the best; ties are broken at random."""
         luck = self._stream.random()
         if luck < self.epsilon:
-            return int(luck / self.epsilon * self.actions)  # what is left of the luck is uniform still
+            return int(luck / self.epsilon * self.actions)  # given luck < epsilon, luck / epsilon is uniform again
         row = self.preferences(state)
         best = max(row)
         if row.count(best) == 1:

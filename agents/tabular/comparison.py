@@ -42,6 +42,11 @@ class Comparison:
         scale = max(abs(self.optimum), 1e-12)
         return 100 * (self.optimum - self.value_of(agent.policy[self.model.observed])) / scale
 
+    def late_return(self, name: str) -> float:
+        """What the agents of a group got while they explored: the mean return over the second half of the looks."""
+        rows = self.returns[name]
+        return float(np.mean(rows[len(rows) // 2 :]))
+
     def learn(self) -> Iterator[Metrics]:
         """One update of each agent, then a look at it."""
         updates = {name: [agent.learn() for agent in group] for name, group in self.members.items()}

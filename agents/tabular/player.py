@@ -11,7 +11,7 @@ from agents.tabular.states import States
 
 @dataclass(frozen=True, eq=False)
 class TablePlayer:
-    """Takes the best action of each state; with probability `epsilon` any, all alike.
+    """Takes the best action of each state, with probability `epsilon` one drawn uniformly.
 
     Shapes: values (states, actions).
     """

@@ -1,4 +1,4 @@
-"""The networks that made history, of the package's own blocks: channels, classes and width can be chosen.
+"""Well-known networks, built of the package's own blocks: channels, classes and width can be chosen.
 
 Each has a `body`, named layer by layer, and a `head`, the dense layer behind it that gives the logits.
 """

@@ -40,13 +40,13 @@ _DENSE = 4096
 class AlexNet(nn.Module):
     """AlexNet: 60,965,224 weights as "two_path", 62,378,344 "merged" into one, 61,100,840 as "one_gpu".
 
-    Convolutions of 11x11 (every fourth pixel), 5x5 and thrice 3x3, each with ReLU; max pooling 3x3 of stride 2 after
+    Convolutions of 11x11 (stride 4), 5x5 and thrice 3x3, each with ReLU; max pooling 3x3 of stride 2 after
     the first, second and fifth; two dense layers of 4096 with dropout; logits. Between the first layers the two older
     variants normalise each value by its neighbours in the channels: b_c = a_c / (2 + 1e-4 sum of a_k^2)^0.75 over the
     five channels k around c.
 
     The hidden layers begin He-normal, which suits every width, instead of N(0, 0.01^2).
-    Below 64 pixels a side the first convolution is of 5x5 and skips nothing, since little would be left.
+    Below 64 pixels a side the first convolution is 5x5 with stride 1, since little would be left otherwise.
 
     Shapes: images (batch, channels, image_side, image_side), logits (batch, classes).
     Raises: InputError for other images, too few pixels, an unknown variant, sizes or a `width` that are not above 0.
@@ -104,9 +104,8 @@ def _convolutions(
         conv = Conv2d(into, out, *shape, groups=groups, generator=generator)
         layers[f"conv{index}"] = nn.Sequential(conv, ReLU())
         if plan.normalize and index <= 2:
-            layers[f"norm{index}"] = nn.LocalResponseNorm(
-                5, alpha=5e-4, beta=0.75, k=2
-            )  # torch's alpha is for the mean
+            # torch multiplies alpha with the mean of the five squares, the paper with their sum.
+            layers[f"norm{index}"] = nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2)
         if index in (1, 2, 5):
             layers[f"pool{index}"] = MaxPool2d(3, 2)
     return layers

@@ -1,4 +1,4 @@
-"""GoogLeNet: Inception blocks look at each place through kernels of several sizes at once."""
+"""GoogLeNet: its Inception blocks apply kernels of several sizes side by side."""
 
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -83,10 +83,10 @@ class GoogLeNet(nn.Module):
 
     As "batch_norm" 6,624,904 weights; as "original", without norm and with 5x5 kernels, 6,998,552 (see `Inception`).
     With `auxiliary` two more classifiers look at the middle of the network and shorten the gradient's way to its first
-    layers: minimise loss(z) + 0.3 (loss(z1) + loss(z2)) over `all_logits`. `forward` needs them never.
+    layers: minimise loss(z) + 0.3 (loss(z1) + loss(z2)) over `all_logits`. `forward` does not use them.
 
-    Below 64 pixels a side the first convolution is 3x3, and nothing is skipped or pooled before the first block: 28x28
-    images then meet it at the size at which 224x224 images do.
+    Below 64 pixels a side the first convolution is 3x3 with stride 1, and nothing is pooled before the first block: it
+    then sees 28x28 images at their full size, as large as it sees 224x224 ones.
 
     Shapes: images (batch, channels, height, width), logits (batch, classes). `image_side` only chooses the first
     layers; auxiliary classifiers need a side of 224, or of 28.

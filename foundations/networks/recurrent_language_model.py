@@ -6,9 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from foundations import initializers
-from foundations.embedding import Embedding
+from foundations.embedding import Embedding, require_tokens
 from foundations.layers import Body, Dropout, Linear
-from foundations.networks.transformer import require_tokens
 from foundations.recurrent import LSTM, State, initialize_recurrent_
 
 

@@ -1,4 +1,4 @@
-"""Residual networks: each block adds a small change to what it was given, so that depth no longer hurts."""
+"""Residual networks: each block adds a correction to its input, so that very deep networks can be trained."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -31,12 +31,12 @@ class ResNet(nn.Module):
     channels, 3x3, 1x1 back. Every convolution has batch norm. Where the shape changes, x passes a 1x1 convolution.
     `blocks` is the number of them in each stage; the first stage has 64 channels times `width`.
 
-    Below 64 pixels a side the first convolution is 3x3 and skips nothing, and no pooling follows.
+    Below 64 pixels a side the first convolution is 3x3 with stride 1, and no pooling follows.
 
     Shapes: images (batch, channels, height, width), logits (batch, classes). `image_side` only chooses the first
     layers.
     Raises: InputError for other images, no blocks, and sizes or a `width` that are not above 0.
-    Source: He et al. 2015, arXiv:1512.03385; the bottleneck's 3x3 does the skipping, as in its later form.
+    Source: He et al. 2015, arXiv:1512.03385; a bottleneck's stride is in its 3x3, as in later implementations.
     """
 
     def __init__(
@@ -154,7 +154,7 @@ class PaddedShortcut(nn.Module):
         self.stride, self.extra = stride, extra
 
     def forward(self, x: Tensor) -> Tensor:
-        """Skip pixels, then add channels of 0 behind."""
+        """Take every `stride`-th pixel, then append channels of 0."""
         return nn.functional.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.extra))
 
     def extra_repr(self) -> str:

@@ -8,19 +8,17 @@ from torch import Tensor, nn
 
 from foundations import initializers
 from foundations.attention import additive_attention, padding_mask
-from foundations.embedding import Embedding
+from foundations.embedding import Embedding, require_tokens
 from foundations.errors import InputError, require, require_choice
 from foundations.layers import Dropout, Linear
 from foundations.modes import evaluation_mode
-from foundations.networks.seq2seq import source_lengths
-from foundations.networks.transformer import TransformerEncoder, require_tokens
+from foundations.networks.transformer import TransformerEncoder
 from foundations.positions import sinusoidal_positions
-from foundations.recurrent import GRU, LSTM, RNN, Recurrent, initialize_recurrent_
-from foundations.text import Vocabulary
+from foundations.recurrent import RECURRENT, Recurrent, RecurrentKind, initialize_recurrent_
+from foundations.text import Vocabulary, lengths_of
 
-EncoderKind = Literal["rnn", "gru", "lstm", "transformer"]
+EncoderKind = RecurrentKind | Literal["transformer"]
 PoolingKind = Literal["attention", "max", "last"]
-_CELLS: dict[str, type[Recurrent]] = {"rnn": RNN, "gru": GRU, "lstm": LSTM}
 FIRST_SIZE = 0.1
 """Standard deviation of the first word vectors: small, so that what is learned of a word soon outweighs chance."""
 HIDDEN_OF_ATTENTION = 64
@@ -86,7 +84,7 @@ class SentenceClassifier(nn.Module):
         dropout_generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        require_choice("encoder", encoder, get_args(EncoderKind))
+        require_choice("encoder", encoder, (*RECURRENT, "transformer"))
         require_choice("pooling", pooling, get_args(PoolingKind))
         require(classes >= 2, "classes", classes, "at least 2")
         self.pooling_kind = pooling
@@ -99,7 +97,7 @@ class SentenceClassifier(nn.Module):
             self.encoder = TransformerEncoder(num_layers, embed_dim, num_heads, 2 * embed_dim, **drawn)
             features = embed_dim
         else:
-            self.encoder = _CELLS[encoder](embed_dim, hidden_size, num_layers, bidirectional=True, **drawn)
+            self.encoder = RECURRENT[encoder](embed_dim, hidden_size, num_layers, bidirectional=True, **drawn)
             initialize_recurrent_(self.encoder, generator)
             features = 2 * hidden_size
         features += 0 if pooling == "last" else embed_dim
@@ -130,7 +128,7 @@ class SentenceClassifier(nn.Module):
     def _places(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """A vector for each word in its sentence, (batch, longest, features), and the lengths (batch)."""
         require_tokens(tokens)
-        lengths = source_lengths(tokens)
+        lengths = lengths_of(tokens)
         x = self.dropout(self.embedding(tokens[:, : int(lengths.max())]))
         if isinstance(self.encoder, Recurrent):
             shown = self.encoder(x, lengths=lengths)[0]
@@ -151,28 +149,6 @@ class SentenceClassifier(nn.Module):
             return last
         size = self.encoder.hidden_size
         return torch.cat([last[:, :size], places[:, 0, size:]], dim=1)
-
-
-@torch.no_grad()
-def gates(network: LSTM | GRU, x: Tensor) -> dict[str, Tensor]:
-    """The gates of the first layer, forwards, at each step: "input", "forget", "output", or "reset", "update".
-
-    Shapes: x (batch, time, features) without padding -> (batch, time, hidden) each, between 0, shut, and 1, open.
-    Raises: InputError for another network and for other shapes.
-    """
-    require(
-        isinstance(network, LSTM | GRU), "network", type(network).__name__, "an LSTM or a GRU: others have no gates"
-    )
-    first = type(network)(network.input_size, network.hidden_size).to(x)
-    first.load_state_dict({name: each for name, each in network.state_dict().items() if name.endswith("_l0")})
-    after = first(x)[0]
-    before = torch.cat([torch.zeros_like(after[:, :1]), after[:, :-1]], dim=1)
-    weights = network.weights(0)
-    sums = F.linear(x, weights.input, weights.input_bias) + F.linear(before, weights.hidden, weights.hidden_bias)
-    parts = sums.sigmoid().chunk(network.cell.gates, dim=2)
-    if isinstance(network, LSTM):
-        return {"input": parts[0], "forget": parts[1], "output": parts[3]}
-    return {"reset": parts[0], "update": parts[1]}
 
 
 def hide_words(tokens: Tensor, share: float, generator: torch.Generator) -> Tensor:

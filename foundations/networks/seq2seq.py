@@ -5,25 +5,22 @@ Both kinds, recurrent and Transformer, do the same three things: `encode` the so
 Source: Sutskever et al. 2014, arXiv:1409.3215; Bahdanau et al. 2014, arXiv:1409.0473.
 """
 
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from foundations.attention import AdditiveAttention, KeyValueCache, padding_mask
+from foundations.attention import AdditiveAttention, padding_mask
 from foundations.decoding import Decoded, beam_search, greedy
-from foundations.embedding import Embedding
+from foundations.embedding import Embedding, require_tokens
 from foundations.errors import require, require_choice
 from foundations.layers import Dropout, Linear
 from foundations.modes import evaluation_mode
 from foundations.networks.transformer import TransformerDecoder, TransformerEncoder
 from foundations.networks.transformer_layers import TransformerDecoderLayer
 from foundations.positions import SinusoidalPositions
-from foundations.recurrent import GRU, LSTM, RNN, Recurrent, State
-from foundations.text import Vocabulary
-
-Cell = Literal["rnn", "gru", "lstm"]
-_CELLS: dict[str, type[Recurrent]] = {"rnn": RNN, "gru": GRU, "lstm": LSTM}
+from foundations.recurrent import RECURRENT, RecurrentKind, State
+from foundations.text import Vocabulary, lengths_of
 
 
 class Memory(NamedTuple):
@@ -48,12 +45,12 @@ class Seq2Seq(nn.Module):
 
     def encode(self, source: Tensor, lengths: Tensor | None = None) -> Memory:
         """Read the source. Shapes: (batch, places), lengths (batch)."""
-        _require_tokens("source", source)
-        return self._encode(source, source_lengths(source) if lengths is None else _checked(lengths, source))
+        require_tokens(source, "source")
+        return self._encode(source, lengths_of(source, "source") if lengths is None else _checked(lengths, source))
 
     def decode(self, tokens: Tensor, memory: Memory) -> Tensor:
         """The logits behind each of the tokens (batch, time), which begin with <bos>; all steps at once."""
-        _require_tokens("tokens", tokens)
+        require_tokens(tokens)
         require(len(tokens) == len(memory.places), "tokens", len(tokens), f"{len(memory.places)}, as the memory has")
         return self._decode(tokens, memory)
 
@@ -96,7 +93,7 @@ class RecurrentSeq2Seq(Seq2Seq):
         source_size: int,
         target_size: int,
         *,
-        cell: Cell = "gru",
+        cell: RecurrentKind = "gru",
         embedding_size: int = 64,
         hidden_size: int = 128,
         attention_size: int = 32,
@@ -106,10 +103,10 @@ class RecurrentSeq2Seq(Seq2Seq):
         dropout_generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        require_choice("cell", cell, get_args(Cell))
+        require_choice("cell", cell, RECURRENT)
         even = hidden_size >= 2 and hidden_size % 2 == 0
         require(even, "hidden_size", hidden_size, "even: each direction of the encoder has half of it")
-        kind, between = _CELLS[cell], dropout if num_layers > 1 else 0.0
+        kind, between = RECURRENT[cell], dropout if num_layers > 1 else 0.0
         self.source_embedding = Embedding(source_size, embedding_size, generator=generator)
         self.target_embedding = Embedding(target_size, embedding_size, generator=generator)
         self.encoder = kind(
@@ -228,7 +225,7 @@ class TransformerSeq2Seq(Seq2Seq):
 
     def start(self, memory: Memory) -> Any:
         """The memory, and a cache for each layer, with room for a whole context."""
-        return memory, [KeyValueCache(self.context) for _ in self.decoder.layers]
+        return memory, self.decoder.new_cache(self.context)
 
     def step(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
         """Only what the caches have not seen is computed."""
@@ -256,36 +253,36 @@ def translate(
     length_penalty: float = 0.0,
     best: int = 1,
 ) -> Decoded:
-    """The targets that the model writes from <bos> to <eos>: greedy for width 1, otherwise with a beam.
+    """The targets that the model writes from <bos> to <eos>: greedily, or with a beam that is wider than 1.
 
-    Shapes: source (batch, places), lengths (batch) -> see `Decoded`. The model's mode is put back afterwards.
+    In evaluation mode; the model's own mode is put back afterwards.
+    Shapes: source (batch, places), lengths (batch) -> see `Decoded`.
     Raises: InputError as `Seq2Seq.encode` and `beam_search`.
     """
     with evaluation_mode(model):
         state = model.start(model.encode(source, lengths))
         begin = torch.full_like(source[:, :1], Vocabulary.begin)
         limits = {"end": Vocabulary.end, "maximum_length": maximum_length, "pad": Vocabulary.pad}
-        if width == best == 1:
+        if width == best == 1 and length_penalty == 0:  # with a penalty the scores differ from log p
             return greedy(model.step, state, begin, **limits)
         penalty = length_penalty
         return beam_search(model.step, state, begin, width=width, length_penalty=penalty, best=best, **limits)
 
 
-def _require_tokens(name: str, tokens: Tensor) -> None:
-    fits = tokens.dim() == 2 and tokens.numel() > 0 and tokens.dtype == torch.int64
-    require(fits, name, f"{tuple(tokens.shape)} of {tokens.dtype}", "(batch, time) of int64, not empty")
+@torch.no_grad()
+def translate_and_look(
+    model: Seq2Seq, source: Tensor, lengths: Tensor | None = None, *, maximum_length: int
+) -> tuple[Decoded, Tensor]:
+    """What the model writes greedily, and where in the source it looks as it writes each token.
 
-
-def source_lengths(source: Tensor) -> Tensor:
-    """How many tokens each row has. Shapes: (batch, places), padded behind with 0, -> (batch).
-
-    Raises: InputError for padding elsewhere, and for rows of nothing but padding.
+    Shapes: source (batch, places), lengths (batch) -> see `Decoded`, and weights (batch, time, places), which sum to 1
+    over the places. In evaluation mode; the model's own mode is put back afterwards.
+    Raises: InputError as `translate`.
     """
-    real = source != Vocabulary.pad
-    lengths = real.sum(dim=1)
-    behind = torch.arange(source.shape[1], device=source.device) >= lengths[:, None]
-    require(not bool((real & behind).any()), "source", "padding before tokens", "padded behind the tokens only")
-    return _checked(lengths, source)
+    found = translate(model, source, lengths, maximum_length=maximum_length)
+    before = torch.cat([torch.full_like(source[:, :1], Vocabulary.begin), found.tokens[:, 0, :-1]], dim=1)
+    with evaluation_mode(model):
+        return found, model.attention(before, model.encode(source, lengths))
 
 
 def _checked(lengths: Tensor, source: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Literal, Unpack, get_args
+from typing import ClassVar, Literal, Unpack, get_args
 
 import torch
 import torch.nn.functional as F
@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from foundations import initializers
 from foundations.attention import KeyValueCache
-from foundations.embedding import Embedding
-from foundations.errors import InputError, require, require_choice
+from foundations.embedding import Embedding, require_tokens
+from foundations.errors import require, require_choice
 from foundations.layers import Body, Dropout
 from foundations.modes import evaluation_mode
 from foundations.networks.transformer_layers import LayerSettings, TransformerDecoderLayer, TransformerEncoderLayer
@@ -23,8 +23,33 @@ Cache = Sequence[KeyValueCache]
 """One for each layer."""
 
 
-class TransformerEncoder(nn.Module):
-    """Layers of self-attention; pre-norm ends with a norm of its own, since the residual path has none.
+class _Stack(nn.Module):
+    """What encoder and decoder share: their layers, the norm behind the last one, and the caches."""
+
+    layer: ClassVar[type[TransformerEncoderLayer] | type[TransformerDecoderLayer]]
+
+    def __init__(
+        self, num_layers: int, embed_dim: int, num_heads: int, hidden_dim: int, **settings: Unpack[LayerSettings]
+    ) -> None:
+        super().__init__()
+        require(num_layers >= 1, "num_layers", num_layers, "at least 1")
+        self.layers = nn.ModuleList(self.layer(embed_dim, num_heads, hidden_dim, **settings) for _ in range(num_layers))
+        # Pre-norm leaves the residual path without a norm: it gets one at its end.
+        pre_norm = settings.get("norm_first", True)
+        self.norm = LayerNorm(embed_dim, body=settings.get("body", "kernel")) if pre_norm else None
+
+    def new_cache(self, capacity: int) -> list[KeyValueCache]:
+        """An empty cache for each layer, with room for `capacity` places."""
+        return [KeyValueCache(capacity) for _ in self.layers]
+
+    def _with_caches(self, cache: Cache) -> Iterator[tuple[nn.Module, KeyValueCache | None]]:
+        """Each layer with its own cache, or with none."""
+        owns: Sequence[KeyValueCache | None] = cache or [None] * len(self.layers)
+        return zip(self.layers, owns, strict=True)
+
+
+class TransformerEncoder(_Stack):
+    """Layers of self-attention; with pre-norm a last norm behind them.
 
     Settings: see `LayerSettings`. The state_dict is that of `torch.nn.TransformerEncoder`, with `norm=LayerNorm` where
     `norm_first`. Shapes: x (batch, time, embed_dim), kept; mask as in `MultiHeadAttention`.
@@ -32,24 +57,16 @@ class TransformerEncoder(nn.Module):
     Source: Vaswani et al. 2017, arXiv:1706.03762.
     """
 
-    def __init__(
-        self, num_layers: int, embed_dim: int, num_heads: int, hidden_dim: int, **settings: Unpack[LayerSettings]
-    ) -> None:
-        super().__init__()
-        require(num_layers >= 1, "num_layers", num_layers, "at least 1")
-        self.layers = nn.ModuleList(
-            TransformerEncoderLayer(embed_dim, num_heads, hidden_dim, **settings) for _ in range(num_layers)
-        )
-        self.norm = _last_norm(embed_dim, settings)
+    layer = TransformerEncoderLayer
 
     def forward(self, x: Tensor, mask: Tensor | None = None, causal: bool = False, *, cache: Cache = ()) -> Tensor:
         """Shapes: (batch, time, embed_dim), kept."""
-        for layer, own in _with_caches(self.layers, cache):
+        for layer, own in self._with_caches(cache):
             x = layer(x, mask, causal, cache=own)
         return x if self.norm is None else self.norm(x)
 
 
-class TransformerDecoder(nn.Module):
+class TransformerDecoder(_Stack):
     """Layers of causal self-attention and attention over a memory, which an encoder made.
 
     Settings: see `LayerSettings`. The state_dict is that of `torch.nn.TransformerDecoder`, with `norm=LayerNorm` where
@@ -59,15 +76,7 @@ class TransformerDecoder(nn.Module):
     Source: Vaswani et al. 2017, arXiv:1706.03762.
     """
 
-    def __init__(
-        self, num_layers: int, embed_dim: int, num_heads: int, hidden_dim: int, **settings: Unpack[LayerSettings]
-    ) -> None:
-        super().__init__()
-        require(num_layers >= 1, "num_layers", num_layers, "at least 1")
-        self.layers = nn.ModuleList(
-            TransformerDecoderLayer(embed_dim, num_heads, hidden_dim, **settings) for _ in range(num_layers)
-        )
-        self.norm = _last_norm(embed_dim, settings)
+    layer = TransformerDecoderLayer
 
     def forward(
         self,
@@ -79,13 +88,9 @@ class TransformerDecoder(nn.Module):
         cache: Cache = (),
     ) -> Tensor:
         """Shapes: (batch, time, embed_dim), kept."""
-        for layer, own in _with_caches(self.layers, cache):
+        for layer, own in self._with_caches(cache):
             x = layer(x, memory, mask, memory_mask, cache=own)
         return x if self.norm is None else self.norm(x)
-
-    def new_cache(self, capacity: int) -> list[KeyValueCache]:
-        """Empty, for `capacity` places."""
-        return [KeyValueCache(capacity) for _ in self.layers]
 
 
 class LanguageModel(nn.Module):
@@ -151,7 +156,7 @@ class LanguageModel(nn.Module):
 
     def new_cache(self) -> list[KeyValueCache]:
         """Empty, with room for a whole context."""
-        return [KeyValueCache(self.context) for _ in self.encoder.layers]
+        return self.encoder.new_cache(self.context)
 
     @torch.no_grad()
     def attention_weights(self, tokens: Tensor, layer: int) -> Tensor:
@@ -173,25 +178,6 @@ class LanguageModel(nn.Module):
         x = self.scale * self.embedding(tokens)
         y: Tensor = self.positions(x, start) if self.positions else x
         return y
-
-
-def require_tokens(tokens: Tensor) -> None:
-    """Raise InputError unless `tokens` are whole numbers (batch, time), one at least."""
-    if tokens.dim() != 2 or tokens.numel() == 0 or tokens.is_floating_point():
-        had = f"{tuple(tokens.shape)} of {tokens.dtype}"
-        raise InputError(f"tokens={had}: must be whole numbers (batch, time), one token at least")
-
-
-def _with_caches(layers: nn.ModuleList, cache: Cache) -> Iterator[tuple[nn.Module, KeyValueCache | None]]:
-    """Each layer with its own cache, or with none."""
-    owns: Sequence[KeyValueCache | None] = cache or [None] * len(layers)
-    return zip(layers, owns, strict=True)
-
-
-def _last_norm(embed_dim: int, settings: LayerSettings) -> nn.Module | None:
-    if not settings.get("norm_first", True):
-        return None
-    return LayerNorm(embed_dim, body=settings.get("body", "kernel"))
 
 
 def _positions(kind: Positions, context: int, features: int, generator: torch.Generator | None) -> nn.Module | None:

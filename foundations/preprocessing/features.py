@@ -18,7 +18,7 @@ Pair = tuple[str, str] | tuple[int, int]
 
 
 class RatioFeatures(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """Appends one column a pair: x_numerator / x_denominator; totals of districts of any size become comparable.
+    """Appends one column a pair: x_numerator / x_denominator, which makes totals of districts of any size comparable.
 
     Missing where either is missing and where the denominator is 0: an imputer behind fills it in.
     Shapes: (n, columns) -> (n, columns + pairs).

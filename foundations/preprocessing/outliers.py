@@ -66,7 +66,7 @@ class ZScoreOutliers(_Outliers):
 
     `action`: "clip" moves an outlier to the bound; "flag" keeps it and appends a column of 0 and 1 for each column;
     "drop" makes it missing, for an imputer behind (a transformer cannot drop rows: `inliers` tells which to keep).
-    mean and std (population) are themselves drawn by outliers: of n values none can have |z| > (n - 1) / sqrt(n), so
+    mean and std (population) are themselves moved by outliers: of n values none can have |z| > (n - 1) / sqrt(n), so
     at threshold 3 no outlier is seen among fewer than 11.
 
     Raises: InputError in `fit` unless threshold > 0 and the action is known; ValueError by scikit-learn for data that
@@ -87,7 +87,8 @@ class ZScoreOutliers(_Outliers):
 class InterquartileOutliers(_Outliers):
     """Outliers by the interquartile range: x < q1 - factor (q3 - q1) or x > q3 + factor (q3 - q1), for each column.
 
-    q1 and q3 are the quartiles (linear between neighbours): up to a quarter of wild values on a side move no fence.
+    q1 and q3 are the quartiles (linear between neighbours): up to a quarter of extreme values on a side do not move the
+    fences, whatever their size.
     `action` as in `ZScoreOutliers`.
 
     Raises: InputError in `fit` unless factor >= 0 and the action is known; ValueError by scikit-learn for data that

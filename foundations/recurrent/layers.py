@@ -1,6 +1,6 @@
 """The recurrent networks that are used: RNN, GRU, LSTM."""
 
-from typing import get_args
+from typing import Literal, Unpack, get_args
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ from torch import Tensor
 from foundations.errors import require_choice
 from foundations.layers import Body
 from foundations.recurrent.cells import GRUCell, LSTMCell, RNNCell, States, Weights
-from foundations.recurrent.stack import Recurrent
+from foundations.recurrent.stack import Recurrent, RecurrentSettings
 
 _SHUT = 1e4
 """As the sum before a sigmoid: 1 to the last bit, and 0 with the minus sign."""
@@ -54,24 +54,11 @@ class LSTM(Recurrent):
         hidden_size: int,
         num_layers: int = 1,
         *,
-        bidirectional: bool = False,
-        dropout: float = 0.0,
-        residual: bool = False,
-        generator: torch.Generator | None = None,
-        dropout_generator: torch.Generator | None = None,
         body: Body = "kernel",
+        **settings: Unpack[RecurrentSettings],
     ) -> None:
         require_choice("body", body, get_args(Body))
-        super().__init__(
-            input_size,
-            hidden_size,
-            num_layers,
-            bidirectional=bidirectional,
-            dropout=dropout,
-            residual=residual,
-            generator=generator,
-            dropout_generator=dropout_generator,
-        )
+        super().__init__(input_size, hidden_size, num_layers, **settings)
         self.body: Body = body
 
     def _walk(
@@ -88,6 +75,11 @@ class LSTM(Recurrent):
         order = _last_to_first(real)
         shown, state = _forwards(weights, _in_order(x, order), state, real, training=self.training)
         return _in_order(shown, order), state
+
+
+RecurrentKind = Literal["rnn", "gru", "lstm"]
+RECURRENT: dict[RecurrentKind, type[Recurrent]] = {"rnn": RNN, "gru": GRU, "lstm": LSTM}
+"""The networks by the names that larger networks and labs choose them by."""
 
 
 def _forwards(

@@ -1,6 +1,6 @@
 """The way of a recurrent network over steps, directions and layers, whatever its cell."""
 
-from typing import ClassVar
+from typing import ClassVar, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,20 @@ def detach_state(state: State) -> State:
     Source: Williams & Peng 1990, Neural Computation 2.
     """
     return state.detach() if isinstance(state, Tensor) else (state[0].detach(), state[1].detach())
+
+
+class RecurrentSettings(TypedDict, total=False):
+    """What a recurrent network may be given beside its sizes, and its default.
+
+    `bidirectional` (False); `dropout` (0), the probability between layers; `residual` (False) adds each layer's input
+    to its output, from the second layer on; `generator`, `dropout_generator` (None: torch's default stream).
+    """
+
+    bidirectional: bool
+    dropout: float
+    residual: bool
+    generator: torch.Generator | None
+    dropout_generator: torch.Generator | None
 
 
 class Recurrent(nn.Module):

@@ -59,6 +59,7 @@ from foundations.scratch.recurrent import (
     recurrent_forward,
 )
 from foundations.scratch.recurrent_layers import Recurrent, RecurrentCell
+from foundations.scratch.twins import as_torch
 
 __all__ = [
     "SGD",
@@ -80,6 +81,7 @@ __all__ = [
     "Sigmoid",
     "Softmax",
     "Tanh",
+    "as_torch",
     "average_pool_backward",
     "average_pool_forward",
     "batch_norm_backward",

@@ -1,4 +1,4 @@
-"""What the whole package speaks of: arrays of floating-point numbers, whose shapes are checked by name."""
+"""The types of the package, arrays of floating-point numbers, and the checks of their shapes."""
 
 from typing import Any, TypeAlias
 

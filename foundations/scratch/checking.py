@@ -1,4 +1,4 @@
-"""The judge of every backward pass: the gradient by central differences."""
+"""The check of every backward pass: the gradient by central differences."""
 
 from collections.abc import Callable
 

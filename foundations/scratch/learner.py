@@ -75,7 +75,7 @@ class ScratchLearner:
         return self._order[start : self._position]
 
     def state_dict(self) -> dict[str, Any]:
-        """Network, velocities, and enough to redraw the epoch's order: as tensors, so that it loads without code."""
+        """Network, velocities, and enough to redraw the epoch's order; arrays as tensors (see `Learner.state_dict`)."""
         state = {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),

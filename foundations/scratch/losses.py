@@ -40,14 +40,13 @@ def binary_cross_entropy_from_logits(logits: Array, target: Array) -> tuple[floa
 def cross_entropy_from_logits(logits: Array, labels: Labels) -> tuple[float, Array]:
     """E = mean of -log softmax(z)[t] = log sum_j e^z_j - z_t, dE/dz = (softmax(z) - one-hot(t)) / n.
 
-    Softmax and logarithm, each awkward alone, have together the plainest gradient there is.
+    Softmax and logarithm together have a simpler gradient than either alone.
     Shapes: logits (..., classes), labels (...), whole numbers from 0. Raises: InputError for others.
     """
     require_floats("logits", logits)
     classes, count = logits.shape[-1], labels.size
-    require(
-        labels.shape == logits.shape[:-1], "labels shape", labels.shape, f"{logits.shape[:-1]}, one a row of logits"
-    )
+    rows = logits.shape[:-1]
+    require(labels.shape == rows, "labels shape", labels.shape, f"{rows}, one a row of logits")
     require(np.issubdtype(labels.dtype, np.integer), "labels dtype", str(labels.dtype), "integers, numbers of classes")
     require(count >= 1, "labels shape", labels.shape, "one label or more: there is no data")
     known = labels.min() >= 0 and labels.max() < classes

@@ -87,7 +87,12 @@ class Network:
             layer.training = training
 
     def predict(self, x: Array, *, batch_size: int = 500) -> Array:
-        """Outputs for all of x, (n, ...) -> (n, ...), batch by batch in evaluation mode; the mode is put back after."""
+        """Outputs for all of x, (n, ...) -> (n, ...), batch by batch in evaluation mode; the mode is put back after.
+
+        Raises: InputError for no samples and for a batch size below 1.
+        """
+        require(len(x) >= 1, "x", len(x), "at least 1 sample")
+        require(batch_size >= 1, "batch_size", batch_size, "at least 1")
         modes = [layer.training for layer in self.layers]
         self.train(False)
         try:

@@ -90,7 +90,7 @@ def recurrent_backward(dy: Array, cache: RecurrentCache, truncate: int | None = 
     """Back-propagation through time: dh_t = V^T dy_t + what comes back from step t + 1; weights add up over t.
 
     With `truncate` k the sequence is cut after every k steps: the state is carried over a cut, the gradient is not.
-    Then `first`, too, hears of the first k steps alone.
+    The gradient of the first state then comes from the first k steps alone.
     Shapes: dy (batch, time, outputs). Raises: InputError for k < 1.
     Source: Werbos 1990, Proc. IEEE 78(10); truncation: Williams & Peng 1990, Neural Computation 2(4).
     """

@@ -51,8 +51,8 @@ class Recurrent(Layer):
 class RecurrentCell:
     """One step of the Elman network, h_t = tanh(U x_t + W h_{t-1} + b), to be unrolled by hand.
 
-    Each `forward` lays its cache on a pile and each `backward` takes one off, so that steps are undone from the last to
-    the first; `gradients` add up meanwhile, and `forget` empties both.
+    Each `forward` pushes its cache onto a stack and each `backward` takes one off, so that it goes from the last step
+    to the first; `gradients` add up meanwhile, and `forget` empties the stack and sets them to 0.
     Shapes: x (batch, inputs), states (batch, hidden). Raises: InputError for sizes below 1.
     """
 
@@ -63,7 +63,7 @@ class RecurrentCell:
         self.forget()
 
     def forget(self) -> None:
-        """Begin anew: no steps on the pile, gradients at 0."""
+        """Begin anew: an empty stack, gradients at 0."""
         self._caches: list[recurrent.CellCache] = []
         self.gradients: Gradients = {name: np.zeros_like(weight) for name, weight in self.parameters.items()}
 
@@ -75,7 +75,7 @@ class RecurrentCell:
         return state
 
     def backward(self, dstate: Array) -> tuple[Array, Array]:
-        """The gradients of x and of the previous state, for the last step that was not yet undone.
+        """The gradients of x and of the previous state, for the last step still on the stack.
 
         Raises: InputError where no step is left.
         """

@@ -16,7 +16,7 @@ from foundations.schedules import Schedule, constant
 from foundations.streams import Streams, generators_of
 from generative.autoencoders.hardships import Change, Sparsity, add_noise
 from generative.autoencoders.networks import Autoencoder
-from generative.codes import in_unit_range
+from generative.pixels import in_unit_range
 
 
 class AutoencoderLearner:

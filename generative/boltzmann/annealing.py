@@ -3,6 +3,7 @@
 import itertools
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +31,25 @@ class LogPartition:
     effective_chains: float
 
 
+class LogLikelihood(NamedTuple):
+    """The mean log p(v) of data, in nats, and its bounds at `LogPartition.high` and `LogPartition.low`."""
+
+    value: float
+    low: float
+    high: float
+
+
+@torch.no_grad()
+def mean_log_likelihood(rbm: RBM, visible: Tensor, log_partition: LogPartition) -> LogLikelihood:
+    """The mean of log p(v) = -F(v) - log Z over the rows, with the error bars of Z.
+
+    No probability is above 1, so the upper bound is 0 at most, where that of Z is missing.
+    Shapes: (n, visible), of 0 and 1.
+    """
+    mean = float(-rbm.free_energy(visible).mean())
+    return LogLikelihood(mean - log_partition.value, mean - log_partition.high, min(mean - log_partition.low, 0.0))
+
+
 def annealing_path(temperatures: int) -> Tensor:
     """So many inverse temperatures after 0, rising to 1: ever closer to each other, float64 (temperatures + 1).
 
@@ -48,7 +68,7 @@ def annealing_path(temperatures: int) -> Tensor:
 def log_partition(
     rbm: RBM, chains: int, temperatures: int, stream: torch.Generator, base_rates: Tensor
 ) -> LogPartition:
-    """Log Z by annealed importance sampling, with error bars.
+    """An estimate of log Z by annealed importance sampling, with error bars.
 
     `chains` states are drawn from a machine without weights whose units are on at `base_rates` (visible), where Z is
     known, and led through machines p_t(v) ~ exp((1 - t) a.v + t b.v) prod_j (1 + exp(t (c_j + W_j. v))) to the one that

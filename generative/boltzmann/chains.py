@@ -44,27 +44,35 @@ class GibbsChains:
 
     @torch.no_grad()
     def look(self) -> Tensor:
-        """p(h | v) of the present visible states: (count, hidden)."""
+        """The probabilities p(h = 1 | v) of the present visible states: (count, hidden)."""
         rbm = self.rbm
         torch.addmm(rbm.hidden_bias, self.visible, rbm.weight.T, out=self.hidden_probabilities)
         return self.hidden_probabilities.sigmoid_()
 
     @torch.no_grad()
     def sweep(self, count: int = 1) -> Tensor:
-        """`count` times both layers; gives the visible states."""
+        """Redraw both layers `count` times; gives the visible states."""
         for _ in range(count):
             self.draw_hidden(self.look())
             self.draw_visible()
         return self.visible
 
     @torch.no_grad()
+    def run_from(self, hidden_probabilities: Tensor, count: int) -> None:
+        """Set out from data with these p(h = 1 | data), (count, hidden), `count` sweeps far, and look."""
+        self.draw_hidden(hidden_probabilities)  # half a sweep: what the hidden units see of the data is known
+        self.draw_visible()
+        self.sweep(count - 1)
+        self.look()
+
+    @torch.no_grad()
     def draw_hidden(self, probabilities: Tensor) -> None:
-        """H from its probabilities (count, hidden)."""
+        """Draw h of its probabilities (count, hidden)."""
         self.hidden.uniform_(generator=self.stream).lt_(probabilities)
 
     @torch.no_grad()
     def draw_visible(self) -> None:
-        """V ~ p(v | h) of the present hidden states."""
+        """Draw v ~ p(v | h) of the present hidden states."""
         torch.addmm(self.rbm.visible_bias, self.hidden, self.rbm.weight, out=self._logits)
         self.rbm.draw_visible_(self._logits, self.visible.uniform_(generator=self.stream))
         self._hold()
@@ -81,3 +89,8 @@ class GibbsChains:
         """Go on from `state`, exactly."""
         self.start(state["visible"])
         self.stream.set_state(state["stream"].cpu())
+
+
+def draw(probabilities: Tensor, stream: torch.Generator) -> Tensor:
+    """Units of 0 and 1, each on with its probability. Shapes: any, kept."""
+    return torch.empty_like(probabilities).uniform_(generator=stream).lt_(probabilities)

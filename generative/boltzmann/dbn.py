@@ -11,9 +11,11 @@ from foundations.errors import require
 from foundations.layers import Linear
 from foundations.networks import MLP
 from foundations.streams import Streams
+from generative.boltzmann.chains import draw
 from generative.boltzmann.divergence import ContrastiveDivergence
 from generative.boltzmann.labelled import LabelledRBM
 from generative.boltzmann.rbm import RBM, base_rates, require_data
+from generative.pixels import in_unit_range
 
 ROWS_AT_ONCE = 5_000
 
@@ -23,7 +25,8 @@ class DeepBeliefNetwork(nn.Module):
 
     Learned greedily: an RBM on the data, then one on its hidden probabilities, and so on (`learner`), each a better
     prior for the layer below than that layer's own. With `classes` the top machine sees labels beside its input and
-    can be asked for one class. `classifier` makes a multilayer perceptron of it, to be fine-tuned on labels.
+    can be asked for one class. Then all layers are fine-tuned together: as a generative model (`UpDown`), or on labels,
+    as the multilayer perceptron that `classifier` makes of it.
 
     `sizes` are the units from the data upwards: (784, 500, 500, 2000) has three machines, `rbms`.
     Raises: InputError for fewer than two sizes, a size below 1, and one class.
@@ -55,6 +58,21 @@ class DeepBeliefNetwork(nn.Module):
         assert isinstance(machine, RBM)
         return machine
 
+    def upward(self, layer: int) -> RBM:
+        """The machine whose weights lead up from `layer`: `rbm(layer)`, as long as both ways have the same weights."""
+        return self.rbm(layer)
+
+    def forward(self, visible: Tensor) -> Tensor:
+        """Logits of the labels, log p(label | what the top machine sees) but for a constant: it is asked for its class.
+
+        The label's free energy, turned round: no weights but those of the machines are needed to recognise.
+        Shapes: (n, sizes[0]), bytes or in [0, 1] -> (n, classes). Raises: InputError for a network without classes.
+        """
+        top = self.top
+        require(isinstance(top, LabelledRBM), "classes", self.classes, "at least 2, for the network to name any")
+        assert isinstance(top, LabelledRBM)
+        return -top.label_free_energies(in_unit_range(self.up(visible, len(self.rbms) - 1)))
+
     @torch.no_grad()
     def up(self, visible: Tensor, layer: int) -> Tensor:
         """What the machine `layer` sees of data: the hidden probabilities of the machines below, layer by layer.
@@ -64,7 +82,7 @@ class DeepBeliefNetwork(nn.Module):
         require_data(visible)
         if layer == 0:
             return visible
-        machines = [self.rbm(below) for below in range(layer)]
+        machines = [self.upward(below) for below in range(layer)]
         return torch.cat([_through(machines, part) for part in visible.split(ROWS_AT_ONCE)])
 
     @torch.no_grad()
@@ -77,8 +95,23 @@ class DeepBeliefNetwork(nn.Module):
         for layer in reversed(range(len(self.rbms) - 1)):
             state = self.rbm(layer).visible_probabilities(state)
             if layer > 0:
-                state = torch.rand(state.shape, generator=stream, device=state.device).lt_(state)
+                state = draw(state, stream)
         return state
+
+    def seen(self, layer: int, data: Tensor, labels: Tensor | None = None) -> Tensor:
+        """What the machine `layer` learns from: the data's way `up` to it, and `labels` (n) beside that at the top.
+
+        Shapes: data (n, sizes[0]) -> (n, visible units of the machine).
+        Raises: InputError for a layer that is not there, and labels missing, unknown or where none belong.
+        """
+        machine = self.rbm(layer)
+        wanted = isinstance(machine, LabelledRBM)
+        allowed = "given for the top layer of a network with classes, and for no other"
+        require((labels is not None) == wanted, "labels", None if labels is None else "given", allowed)
+        inputs = self.up(data, layer)
+        if labels is None or not isinstance(machine, LabelledRBM):
+            return inputs
+        return machine.with_labels(in_unit_range(inputs), labels)
 
     def learner(
         self, layer: int, data: Tensor, labels: Tensor | None = None, *, streams: Streams, **settings: Any
@@ -86,16 +119,9 @@ class DeepBeliefNetwork(nn.Module):
         """The learner of the machine `layer`, the ones below having learned; its visible biases begin at base rates.
 
         `settings` are those of `ContrastiveDivergence`. The top machine of a network with classes takes `labels` (n).
-        Raises: InputError for a layer that is not there, and labels missing, unknown or where none belong.
+        Raises: InputError as `seen`, and for impossible settings.
         """
-        machine = self.rbm(layer)
-        wanted = isinstance(machine, LabelledRBM)
-        allowed = "given for the top layer of a network with classes, and for no other"
-        require((labels is not None) == wanted, "labels", None if labels is None else "given", allowed)
-        seen = self.up(data, layer)
-        if isinstance(machine, LabelledRBM) and labels is not None:
-            seen = seen / 255 if seen.dtype == torch.uint8 else seen
-            seen = machine.with_labels(seen, labels)
+        machine, seen = self.rbm(layer), self.seen(layer, data, labels)
         machine.begin_at(base_rates(seen))
         return ContrastiveDivergence(machine, seen, streams=streams, **settings)
 
@@ -118,7 +144,7 @@ class DeepBeliefNetwork(nn.Module):
         )
         linears = [module for module in network.body.modules() if isinstance(module, Linear)]
         for layer, linear in enumerate(linears):
-            machine = self.rbm(layer)
+            machine = self.upward(layer)
             linear.weight.copy_(machine.weight[:, : linear.in_features])  # without what the labels weigh
             assert linear.bias is not None
             linear.bias.copy_(machine.hidden_bias)
@@ -126,7 +152,7 @@ class DeepBeliefNetwork(nn.Module):
 
 
 def _through(machines: Sequence[RBM], rows: Tensor) -> Tensor:
-    rows = rows / 255 if rows.dtype == torch.uint8 else rows
+    rows = in_unit_range(rows)
     for machine in machines:
         rows = machine.hidden_probabilities(rows)
     return rows

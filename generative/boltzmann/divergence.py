@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from foundations.batches import Batches
 from foundations.errors import require
@@ -14,6 +14,7 @@ from foundations.schedules import Schedule, constant
 from foundations.streams import Streams
 from generative.boltzmann.chains import GibbsChains
 from generative.boltzmann.rbm import RBM, require_data
+from generative.pixels import in_unit_range
 
 
 class ContrastiveDivergence:
@@ -64,10 +65,9 @@ class ContrastiveDivergence:
         weights = {"params": [rbm.weight], "weight_decay": weight_decay}
         self.optimizer = SGD([weights, biases], lr=learning_rate, momentum=momentum, fused=True)
         self._learning_rate, self._schedule = learning_rate, schedule or constant()
-        # The data's side of the gradient: its own states, and its own stream, so that chains may differ and it not.
+        # The data's side of the gradient has states and a stream of its own: it is the same whatever the chains do.
         self._seen = GibbsChains(rbm, batch_size, streams.torch("data", data.device))
-        for parameter in rbm.parameters():
-            parameter.grad = torch.zeros_like(parameter)
+        make_room(rbm)
         if persistent:  # at data, so that the first updates are those of CD
             self._draw(self.chains, torch.arange(count, device=data.device) % len(data))
 
@@ -89,32 +89,18 @@ class ContrastiveDivergence:
         expected = seen.look()
         if self.persistent:
             chains.sweep(self.gibbs_steps)
+            chains.look()
         else:
-            chains.draw_hidden(expected)  # the first half sweep begins at the data, whose probabilities are known
-            chains.draw_visible()
-            chains.sweep(self.gibbs_steps - 1)
-        chains.look()
-        self._difference(seen, chains)
-        metrics = {"gradient/norm": _gradient(self.rbm.weight).norm(), "hidden/activity": expected.mean()}
+            chains.run_from(expected, self.gibbs_steps)
+        leave_difference(seen, chains)
+        metrics = {"gradient/norm": gradient_of(self.rbm.weight).norm(), "hidden/activity": expected.mean()}
         if not self.persistent:
             metrics["reconstruction/error"] = (seen.visible - chains.visible).abs_().mean()
         return metrics
 
     def _draw(self, chains: GibbsChains, chosen: Tensor) -> None:
         """Binary states of the rows `chosen`, from the stream of `chains`."""
-        rows = self.data[chosen]
-        rates = rows / 255 if rows.dtype == torch.uint8 else rows
-        chains.start_at_rates(rates)
-
-    def _difference(self, seen: GibbsChains, made: GibbsChains) -> None:
-        """Gradients of -log p: what the machine makes minus what it sees, means over either's rows."""
-        weight = _gradient(self.rbm.weight)
-        share, other = 1 / len(seen.visible), 1 / len(made.visible)
-        torch.addmm(weight, seen.hidden_probabilities.T, seen.visible, beta=0, alpha=-share, out=weight)
-        torch.addmm(weight, made.hidden_probabilities.T, made.visible, alpha=other, out=weight)
-        torch.sub(made.visible.mean(0), seen.visible.mean(0), out=_gradient(self.rbm.visible_bias))
-        hidden = made.hidden_probabilities.mean(0), seen.hidden_probabilities.mean(0)
-        torch.sub(*hidden, out=_gradient(self.rbm.hidden_bias))
+        chains.start_at_rates(in_unit_range(self.data[chosen]))
 
     def state_dict(self) -> dict[str, Any]:
         """Weights, velocities, the place in the data, the chains, the stream that binary data are drawn from."""
@@ -132,6 +118,27 @@ class ContrastiveDivergence:
         return {"rbm": self.rbm, "optimizer": self.optimizer, "batches": self.batches, "chains": self.chains}
 
 
-def _gradient(parameter: Tensor) -> Tensor:
+def leave_difference(seen: GibbsChains, made: GibbsChains) -> None:
+    """Leave the gradient of -log p: the statistics that the machine makes less those of what it sees, both means.
+
+    Both have looked last, so that their hidden probabilities are those of their visible states.
+    """
+    rbm, weight = seen.rbm, gradient_of(seen.rbm.weight)
+    share, other = 1 / len(seen.visible), 1 / len(made.visible)
+    torch.addmm(weight, seen.hidden_probabilities.T, seen.visible, beta=0, alpha=-share, out=weight)
+    torch.addmm(weight, made.hidden_probabilities.T, made.visible, alpha=other, out=weight)
+    torch.sub(made.visible.mean(0), seen.visible.mean(0), out=gradient_of(rbm.visible_bias))
+    hidden = made.hidden_probabilities.mean(0), seen.hidden_probabilities.mean(0)
+    torch.sub(*hidden, out=gradient_of(rbm.hidden_bias))
+
+
+def make_room(module: nn.Module) -> None:
+    """Give every weight a gradient of zeros, to be written into."""
+    for parameter in module.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+
+
+def gradient_of(parameter: Tensor) -> Tensor:
+    """The gradient that `make_room` made room for."""
     assert parameter.grad is not None
     return parameter.grad

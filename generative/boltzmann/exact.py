@@ -13,7 +13,7 @@ AT_ONCE = 2**12
 
 @torch.no_grad()
 def exact_log_partition(rbm: RBM) -> float:
-    """Log Z = log sum over h of exp(c.h) sum over v of exp(v.(b + W^T h)), in nats and in float64.
+    """The exact log Z = log sum over h of exp(c.h) sum over v of exp(v.(b + W^T h)), in nats and in float64.
 
     The inner sum is a product over visible units, so only the 2^hidden hidden states are gone through.
     Raises: InputError for more than 24 hidden units: see `log_partition` for an estimate.

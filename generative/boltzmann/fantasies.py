@@ -1,4 +1,4 @@
-"""What a deep belief network makes up: Gibbs chains in its top machine, seen through the layers below."""
+"""What a deep belief network dreams of: Gibbs chains in its top machine, seen through the layers below."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -47,6 +47,12 @@ class Fantasies:
         if start is not None:
             self.chains.start(start)
 
+    def start_at_rest(self) -> None:
+        """Begin at independent draws of what the top machine shows while none of its hidden units is on."""
+        top = self.network.top
+        nothing = torch.zeros(1, top.hidden, device=top.weight.device)
+        self.chains.start_at_rates(top.visible_probabilities(nothing).detach())
+
     def learn(self) -> Iterator[Metrics]:
         """Yield after every sweep; endless."""
         while True:
@@ -57,8 +63,12 @@ class Fantasies:
 
     def images(self) -> Tensor:
         """Pixel probabilities below the present states: (count, sizes[0]). Looking changes nothing."""
+        top, visible = self.network.top, self.chains.visible
+        if len(self.network.rbms) == 1:  # the chains' states are pixels of 0 and 1: what the machine expects of them
+            with torch.no_grad():
+                return top.visible_probabilities(top.hidden_probabilities(visible))[:, : self.network.sizes[0]]
         self._shown.set_state(self._first_shown)
-        return self.network.down(self.chains.visible, self._shown)
+        return self.network.down(visible, self._shown)
 
     def state_dict(self) -> dict[str, Any]:
         """The chains and their stream; the network is not its own to keep."""

@@ -51,12 +51,12 @@ class RBM(nn.Module):
         return -visible @ self.visible_bias - hidden_sums
 
     def hidden_logits(self, visible: Tensor) -> Tensor:
-        """C + W v. Shapes: (batch, visible) -> (batch, hidden)."""
+        """The logits c + W v of the hidden units. Shapes: (batch, visible) -> (batch, hidden)."""
         self._require_width("visible", visible, self.visible)
         return F.linear(visible, self.weight, self.hidden_bias)
 
     def visible_logits(self, hidden: Tensor) -> Tensor:
-        """B + W^T h. Shapes: (batch, hidden) -> (batch, visible)."""
+        """The logits b + W^T h of the visible units. Shapes: (batch, hidden) -> (batch, visible)."""
         self._require_width("hidden", hidden, self.hidden)
         return torch.addmm(self.visible_bias, hidden, self.weight)
 
@@ -86,7 +86,7 @@ class RBM(nn.Module):
         return noise.lt_(logits.sigmoid_())
 
     def log_visible_sum(self, logits: Tensor) -> Tensor:
-        """Log of the sum over all visible states v of exp(v.logits): (batch, visible) -> (batch), in nats."""
+        """The logarithm of the sum over all visible states v of exp(v.logits): (batch, visible) -> (batch), in nats."""
         return F.softplus(logits).sum(dim=1)
 
     def biases_of(self, rates: Tensor) -> Tensor:
@@ -124,7 +124,7 @@ def base_rates(data: Tensor) -> Tensor:
 
 
 def log_likelihood(rbm: RBM, visible: Tensor, log_partition: float) -> Tensor:
-    """Log p(v) = -F(v) - log Z of each row, in nats. Shapes: (batch, visible), of 0 and 1 -> (batch)."""
+    """The log-likelihood log p(v) = -F(v) - log Z, in nats. Shapes: v (batch, visible), of 0 and 1 -> (batch)."""
     return -rbm.free_energy(visible) - log_partition
 
 

@@ -1,8 +1,5 @@
 """The rules of the game: which player gets which gradient, from which images."""
 
-from contextlib import AbstractContextManager
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -12,6 +9,7 @@ from foundations.errors import require
 from foundations.learner import Metrics
 from generative.gan.gradients import back_at_once, back_in_turn
 from generative.gan.objectives import Objective
+from generative.precision import half_precision
 
 Condition = tuple[Tensor, ...]
 """What the discriminator is told beside the images: nothing, or their labels (batch,)."""
@@ -38,7 +36,7 @@ class Game:
     def leave_both(self, real: Tensor, latents: Tensor, condition: Condition, stream: torch.Generator) -> Metrics:
         """Leave each player the gradient of its own loss, from one look at the same images; penalties use `stream`."""
         real, latents, condition = share_of(real), share_of(latents), _share(condition)
-        with sharing(), self._autocast(real):
+        with sharing(), half_precision(real, on=self._half):
             fake = self._make(latents)
             shown = fake.detach().requires_grad_()  # the discriminator's gradients end here, the generator's begin
             answers = self._judge(real, condition), self._judge(shown, condition)
@@ -61,7 +59,7 @@ class Game:
     ) -> Metrics:
         """Leave the discriminator the gradient of its loss; the generator only lends images."""
         real, latents, condition = share_of(real), share_of(latents), _share(condition)
-        with sharing(), self._autocast(real):
+        with sharing(), half_precision(real, on=self._half):
             with torch.no_grad():
                 fake = self._make(latents)
             answers = self._judge(real, condition), self._judge(fake, condition)
@@ -74,7 +72,7 @@ class Game:
     def leave_generator(self, latents: Tensor, condition: Condition) -> Metrics:
         """Leave the generator the gradient of its loss, through the discriminator, where nothing of it stays."""
         latents, condition = share_of(latents), _share(condition)
-        with sharing(), self._autocast(latents):
+        with sharing(), half_precision(latents, on=self._half):
             answers = self._judge(self._make(latents), condition)
         loss = self.objective.generator(answers)
         self.generator.zero_grad()
@@ -87,7 +85,7 @@ class Game:
         """Add to the discriminator's gradients that of the penalty, if there is one."""
         if self.objective.penalty is None:
             return {}
-        with sharing(stream), self._autocast(real):
+        with sharing(stream), half_precision(real, on=self._half):
             penalty = self.objective.penalty(lambda images: self._judge(images, condition), real, fake, stream)
         penalty.backward(inputs=list(self.discriminator.parameters()))
         return {"loss/penalty": penalty.detach()}
@@ -107,9 +105,6 @@ class Game:
         """The discriminator's answers, in single precision at least: losses want their digits."""
         answers: Tensor = self.discriminator(images, *condition)
         return answers.to(torch.promote_types(answers.dtype, torch.float32))
-
-    def _autocast(self, like: Tensor) -> AbstractContextManager[Any]:
-        return torch.autocast(like.device.type, torch.bfloat16, enabled=self._half)
 
 
 def _share(condition: Condition) -> Condition:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
@@ -15,14 +15,12 @@ from foundations.learner import Metrics
 from foundations.optimizers import Adam
 from foundations.schedules import linear_decay
 from foundations.streams import Streams
+from foundations.training import Precision
 from generative.gan.game import Condition, Game
 from generative.gan.models import RECIPES, Model, Norm, build_players
 from generative.gan.objectives import Loss, Objective, Slope, objective
 from generative.gan.pixels import from_signed, to_signed
 from generative.latent import Latent
-
-Precision = Literal["float32", "bf16"]
-"""bf16 multiplies matrices with 8 bits of precision: faster on hardware that knows it, and no longer the same maths."""
 
 MEASURING_BATCHES, MEASURING_SIZE = 20, 100
 """How many latents batch norm's statistics are measured on before sampling."""

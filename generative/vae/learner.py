@@ -18,6 +18,7 @@ from foundations.networks import MLP
 from foundations.optimizers import Adam
 from foundations.schedules import Schedule, cosine, linear_warmup
 from foundations.streams import Streams, generators_of
+from foundations.training import Precision
 from generative.bounds import (
     elbo,
     elbo_terms,
@@ -25,6 +26,7 @@ from generative.bounds import (
     log_weights,
     standard_normal_kl,
 )
+from generative.precision import half_precision
 from generative.vae.model import VAE, Likelihood, reparameterize, require_labels
 
 Objective = Literal["elbo", "importance_weighted"]
@@ -62,6 +64,7 @@ class VAELearner:
     - `beta` is the divergence's weight, reached in a straight line over the first `warmup` steps; under
       `free_bits` nats a unit's divergence is free (ELBO only).
     - `schedule` gives the factor on the learning rate; a cosine down to 0 at `steps`, where learning ends, if None.
+    - `precision` "bf16" multiplies the networks' matrices in 8 bits of precision; the bound keeps those of the weights.
     - `validation`, images and labels (None without), is looked at after every `validate_every` steps, binarized once.
 
     Yields: `nats/bound` (ELBO or L_k, at beta = 1 and without free bits), `nats/reconstruction` (log p(x|z)) and
@@ -89,6 +92,7 @@ class VAELearner:
         batch_size: int = 100,
         learning_rate: float = 1e-3,
         schedule: Schedule | None = None,
+        precision: Precision = "float32",
         validation: tuple[Tensor, Tensor | None] | None = None,
         validate_every: int = 1000,
     ) -> None:
@@ -99,13 +103,14 @@ class VAELearner:
         require(validate_every >= 1, "validate_every", validate_every, "at least 1 step")
         require_choice("objective", objective, get_args(Objective))
         require_choice("binarization", binarization, get_args(Binarization))
+        require_choice("precision", precision, get_args(Precision))
         only_elbo = "0 for the importance-weighted bound, whose divergence is not in closed form"
         require(objective == "elbo" or free_bits == 0, "free_bits", free_bits, only_elbo)
         coins = "none for the gaussian likelihood, which models grey"
         require(vae.likelihood == "bernoulli" or binarization == "none", "binarization", binarization, coins)
         self.vae, self.image_shape = vae.train(), tuple(images.shape[1:])
         self.objective, self.samples, self.binarization = objective, samples, binarization
-        self.beta, self.free_bits = beta, free_bits
+        self.beta, self.free_bits, self._half = beta, free_bits, precision == "bf16"
         self.step, self.steps = 0, steps
         self.optimizer = Adam(vae.parameters(), learning_rate, maximize=True, fused=True)
         self._learning_rate, self._schedule = learning_rate, schedule or cosine(steps)
@@ -142,10 +147,11 @@ class VAELearner:
         shape = (*several, len(x), self.vae.latent_size)
         noise = share_of(torch.randn(shape, generator=self._noise, device=x.device), dim=-2)  # ([k,] batch, latent)
         x, labels = share_of(x), None if labels is None else share_of(labels)
-        with sharing(*self._masks):
-            mean, log_variance = self.vae.encode(x, labels)  # (batch, latent)
+        with sharing(*self._masks), half_precision(x, on=self._half):
+            mean, log_variance = (each.to(x.dtype) for each in self.vae.encode(x, labels))  # (batch, latent)
             z = reparameterize(mean, log_variance, noise)  # ([k,] batch, latent)
-            log_likelihood = self.vae.log_prob(x, self.vae.decode(z, labels))  # ([k,] batch)
+            outputs = self.vae.decode(z, labels).to(x.dtype)  # ([k,] batch, *shape): the bound wants all its digits
+            log_likelihood = self.vae.log_prob(x, outputs)  # ([k,] batch)
         kl = standard_normal_kl(mean, log_variance)
         if self.objective == "elbo":
             bound = elbo(log_likelihood, self._mean_to_free(kl), beta=beta, free_bits=self.free_bits)

@@ -69,7 +69,7 @@ def draw_softmax() -> "Figure":
     for temperature, colour in zip((0.3, 1.0, 4.0), colours, strict=False):
         entropy = torch.special.entr(foundations.activations.softmax(logits / temperature)).sum()
         panels[3].plot(temperature, float(entropy), "o", color=colour, markersize=8)
-    panels[3].set(title="From a choice to a shrug", xscale="log", xlabel="temperature T", ylabel="entropy in nats")
+    panels[3].set(title="Entropy by temperature", xscale="log", xlabel="temperature T", ylabel="entropy in nats")
     panels[3].set_ylim(-0.05, 1.9)
     panels[3].legend(loc="lower right", fontsize=9)
     figure.suptitle("softmax(z / T): the same logits, sharper or flatter", fontweight="bold")
@@ -86,11 +86,13 @@ def draw_gradients(came_back: Mapping[tuple[str, str], list[float]]) -> "Figure"
     for axes, (kind, title) in zip(panels, titles.items(), strict=True):
         for name, colour in zip(names, (*kit.figures.COLOURS, "grey"), strict=True):
             values, dashed = came_back[kind, name], name in ("leaky_relu", "silu")  # each lies upon the one before it
-            axes.plot(range(1, len(values) + 1), values, color=colour, linestyle="--" if dashed else "-", linewidth=1.8)
+            style = (0, (3, 4)) if dashed else "-"  # wide gaps, through which that one is seen
+            axes.plot(range(1, len(values) + 1), values, color=colour, linestyle=style, linewidth=1.8)
         axes.set(title=title, yscale="log", xlabel="hidden layer (1 is next to the image)")
         axes.set_ylim(1e-8, 1e3)
     panels[0].set_ylabel("size of the gradient (1 where it is sent)")
     labels = [name.replace("_", " ") for name in names]
+    figure.suptitle("A gradient of length 1 on its way back through the hidden layers", fontweight="bold")
     figure.legend(panels[0].lines, labels, loc="outside lower center", ncols=8, fontsize=9)
     return figure
 
@@ -99,14 +101,15 @@ def draw_silent(found: "Found", rates: tuple[float, ...]) -> "Figure":
     """Silent units and accuracy over the learning rate, a column for each start: every repeat, and their mean."""
     from matplotlib import pyplot as plt
 
+    from labs.activations import repeats
+
     colours = kit.figures.COLOURS
     figure, grid = plt.subplots(2, 2, figsize=(9.6, 6), sharex=True, sharey=True)
     activations = dict.fromkeys(activation for activation, *_ in found["accuracy"])
     starts = list(dict.fromkeys(start for _, start, *_ in found["accuracy"]))
     for (i, name), (j, start) in product(enumerate(found), enumerate(starts)):
         for k, (activation, marker) in enumerate(zip(activations, MARKERS, strict=True)):
-            keys = ((activation, start, rate) for rate in rates)
-            values = [[value for key, value in found[name].items() if key[:3] == wanted] for wanted in keys]
+            values = [repeats(found[name], activation, start, rate) for rate in rates]
             beside = [rate * 1.08 ** (k - 1) for rate in rates]  # so that equal ones can all be seen
             means = [sum(each) / len(each) for each in values]
             grid[i, j].plot(beside, means, color=colours[k], linestyle="-", label=activation.replace("_", " "))
@@ -118,6 +121,6 @@ def draw_silent(found: "Found", rates: tuple[float, ...]) -> "Figure":
     grid[0, 0].set_ylabel("share of hidden units silent\n(no image lifts them above 0)")
     grid[1, 0].set_ylabel("accuracy on test images")
     figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    title = "Large steps and low biases silence units with ReLU and leaky ReLU; with ELU they stay awake"
-    figure.suptitle(f"{title}\n(marks: repeats, lines: means)", fontsize=11, fontweight="bold")
+    title = "Silent units and accuracy after training, by learning rate (marks: repeats, lines: means)"
+    figure.suptitle(title, fontsize=11, fontweight="bold")
     return figure

@@ -133,7 +133,7 @@ def draw_jacobian() -> "Figure":
 
 
 def draw_error_and_step(errors: "Errors", fitted: Mapping[str, float], balance: Mapping[str, float]) -> "Figure":
-    """The V: too long a step cuts the series off, too short a one drowns in rounding.
+    """The error over the step: truncation of the Taylor series where it is long, rounding where it is short.
 
     `fitted`: slopes of both arms, by name; `balance`: type -> the step at which theory expects the smallest error.
     """
@@ -150,7 +150,7 @@ def draw_error_and_step(errors: "Errors", fitted: Mapping[str, float], balance: 
         axes.text(middle, 2e-14, f"eps^(1/3) = {middle:.0e} ", color=colour, ha="right", fontsize=9)
     axes.text(1e-11, 1e-7, "rounding: eps |f| / h", rotation=-30, fontsize=10)
     axes.text(1e-4, 2e-11, "truncation:\nh² |f'''| / 6", fontsize=10)
-    axes.set(title="Too short a step rounds, too long a one cuts the series off", ylim=(1e-14, 1))
+    axes.set(title="Short steps suffer from rounding, long ones from truncation", ylim=(1e-14, 1))
     axes.set(xlabel="step h (unit of x)", ylabel="mean error of sin'(x), x from 0.5 to 1.5")
     figure.legend(loc="outside lower center", ncols=2, fontsize=9)
     return figure
@@ -197,7 +197,7 @@ def draw_gradient_check(reports: "Mapping[str, foundations.GradientReport]", tol
         widths = [report.differences[name].relative for name in names]
         label = "tanh' = 1 - tanh²" if kind == "right" else "a slip: tanh' = 1 - tanh"
         axes.barh([place + shift for place in range(len(names))], widths, height=0.34, color=colour, label=label)
-    axes.axvline(tolerance, color="black", linestyle="--", linewidth=1.2, label="tolerance")
+    axes.axvline(tolerance, color="black", linestyle="--", linewidth=1.2, label=f"tolerance {tolerance:g}")
     axes.set(title="A slip in one layer spoils the gradients of all before it", xscale="log", xlim=(1e-13, 10))
     axes.set_xlabel("largest relative difference, automatic against numerical")
     axes.set_yticks(range(len(names)), names)

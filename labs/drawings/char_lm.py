@@ -18,19 +18,6 @@ SHOWN_LINES = 22
 """Lines of each sample in the figure."""
 
 
-def opening(reader: "Reader") -> int:
-    """The end of a line, where there is one: behind it a new line begins."""
-    return reader.vocabulary.encode("\n" if "\n" in reader.vocabulary else reader.vocabulary.tokens[-1])[0]
-
-
-def excerpt(reader: "Reader", count: int) -> "Tensor":
-    """Up to `count` characters of the validation text, from the beginning of its first whole line."""
-    text = reader.windows.tokens[reader.split :]
-    ends = (text[:1_000] == opening(reader)).nonzero()
-    start = int(ends[0]) + 1 if len(ends) else 0
-    return text[start : start + count]
-
-
 def characters(reader: "Reader", tokens: "Tensor") -> list[str]:
     """One sign each, such as can be seen."""
     return [{"\n": "⏎", " ": "␣", "\t": "→"}.get(each, each) for each in reader.vocabulary.decode(tokens)]
@@ -108,7 +95,7 @@ def draw_units(reader: "Reader") -> "Figure":
     import torch
     from matplotlib import pyplot as plt
 
-    tokens = excerpt(reader, 2_000)
+    tokens = reader.excerpt(2_000)
     with torch.no_grad():
         states = reader.model.eval().states(tokens[None])[0].cpu().numpy()
     facts = facts_of("".join(reader.vocabulary.decode(tokens)))

@@ -58,6 +58,7 @@ def draw_degradation(deep: "Sequence[Deep]", window: int) -> "Figure":
         axes.legend()
     panels[0].set(ylabel="training loss (nats), running median", yscale="log")
     panels[0].yaxis.set_major_formatter("{x:g}")
+    panels[0].yaxis.set_minor_formatter("{x:g}")
     for kind, colour in ends.items():
         chosen = sorted((each for each in deep if each.kind == kind), key=lambda each: each.depth)
         means = [each.loss for each in chosen]

@@ -7,16 +7,22 @@ import labs.kit as kit
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    import generative
+    from generative.boltzmann import RBM, LogLikelihood
+    from labs.dbn_mnist import Config
 
 PUBLISHED_LIKELIHOOD = -86.34
 """Nats a test image: 500 hidden units learned by CD-25. Source: Salakhutdinov & Murray 2008."""
-PUBLISHED_ERROR = 1.25
-"""Percent of the test images. Source: Hinton, Osindero & Teh 2006."""
+PUBLISHED_ERRORS = {
+    "discriminative": (1.2, "Hinton & Salakhutdinov 2006"),
+    "up_down": (1.25, "Hinton, Osindero & Teh 2006"),
+}
+"""Percent of the test images after fine-tuning, and who says so: Science 313; Neural Computation 18(7)."""
+PHASES = {"discriminative": "classifier", "up_down": "up_down"}
+"""What the run calls the fine-tuning."""
 ERROR_TICKS = (0.5, 1, 2, 5, 10, 20, 50, 100)
 
 
-def draw_filters(rbm: "generative.RBM") -> "Figure":
+def draw_filters(rbm: "RBM") -> "Figure":
     """The weights of the first machine's hidden units to the pixels, the 60 largest."""
     from matplotlib import pyplot as plt
 
@@ -35,8 +41,8 @@ def draw_filters(rbm: "generative.RBM") -> "Figure":
     return figure
 
 
-def draw_curves(scores: dict[str, float], run: kit.Run) -> "Figure":
-    """Log-likelihood of the first machine, the dreaming chains' free energy, the classifier's error."""
+def draw_curves(scores: "LogLikelihood", config: "Config", run: kit.Run) -> "Figure":
+    """Log-likelihood of the first machine, the dreaming chains' free energy, the errors while fine-tuning."""
     colours = kit.figures.COLOURS  # the project's style comes with them
     from matplotlib import pyplot as plt
 
@@ -45,7 +51,7 @@ def draw_curves(scores: dict[str, float], run: kit.Run) -> "Figure":
     bounds = [run.history(f"rbm/log_likelihood/test_{end}")[1] for end in ("low", "high")]
     left.fill_between(at, *bounds, color=colours[0], alpha=0.25, label="3 standard errors of the quick look")
     left.plot(at, values, color=colours[0], marker="o", markersize=3, label="this machine, quick looks")
-    final, low, high = (float(scores[name]) for name in ("test", "test_low", "test_high"))
+    final, low, high = scores
     ends = [[final - low], [min(high, final + 3) - final]]  # a bar may have no upper end but 0
     style = {"fmt": "D", "markersize": 6, "capsize": 4, "label": f"long annealing: {final:.2f}"}
     left.errorbar(at[-1:], [final], yerr=ends, color=colours[1], **style)
@@ -54,10 +60,12 @@ def draw_curves(scores: dict[str, float], run: kit.Run) -> "Figure":
     left.set(title="First machine, test images", xlabel="update", ylabel="log-likelihood (nats an image)")
     middle.plot(*run.history("dreaming/free_energy"), color=colours[2])
     middle.set(title="Chains that dream", xlabel="sweep", ylabel="mean free energy (nats)")
-    at, values = run.history("classifier/error/test")
+    at, values = run.history(f"{PHASES[config.fine_tuning]}/error/test")
     right.plot(at, values, color=colours[1], marker="o", markersize=3, label=f"{values[-1]:.2f} % at last")
-    right.axhline(PUBLISHED_ERROR, color=colours[6], linestyle=":", label="Hinton et al. 2006")
-    right.set(title="Classifier, test images", xlabel="update", ylabel="error (%)", yscale="log")
+    published, source = PUBLISHED_ERRORS[config.fine_tuning]
+    right.axhline(published, color=colours[6], linestyle=":", label=f"{published:g} %: {source}")
+    right.set(title=f"Fine-tuning ({config.fine_tuning}), test images", xlabel="update", yscale="log")
+    right.set_ylabel("error (%)")
     right.set_yticks([tick for tick in ERROR_TICKS if tick < 2 * max(values)], minor=False)
     right.set_yticks([], minor=True)
     right.yaxis.set_major_formatter("{x:g}")

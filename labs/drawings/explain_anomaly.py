@@ -1,9 +1,10 @@
 """The pictures of the lab `explain_anomaly`: what is blamed for an alarm, and whether planted defects are found."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import labs.kit as kit
+from labs.drawings.explaining import name_rows, show_grey, show_painted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
+    from explain import Localisation
     from labs.explain_anomaly import Case
 
     Array = NDArray[np.float64]
@@ -20,10 +22,11 @@ EACH = 3
 """Planted defects of each kind in the picture."""
 
 
-def draw_alarms(alarms: "Sequence[Case]", false: "Sequence[Case]", cells: "Cells", defect: str) -> "Figure":
+def draw_alarms(
+    cases: "Sequence[Case]", names: Sequence[str], cells: "Cells", defect: str, threshold: float
+) -> "Figure":
     """The oddest defects and the oddest ordinary digits: what they are, what the autoencoder makes of them, blame."""
-    cases = [*alarms, *false]
-    titles = [f"a {defect}"] * len(alarms) + ["ordinary,\nfalse alarm"] * len(false)
+    titles = [f"{name}\n{case.score / threshold:.1f} x limit" for name, case in zip(names, cases, strict=True)]
     figure = _sheet(cases, titles, cells)
     words = f"Why the alarm was raised: blue cells raise the score, orange ones lower it ({defect} was never shown)"
     figure.suptitle(words, fontweight="bold")
@@ -40,7 +43,7 @@ def draw_planted(planted: "Mapping[str, Sequence[Case]]", cells: "Cells") -> "Fi
 
 
 def draw_localisation(
-    found: "Mapping[str, Mapping[str, tuple[Array, Array]]]", falls: "Mapping[str, Array]"
+    found: "Mapping[str, Mapping[str, Sequence[Localisation]]]", falls: "Mapping[str, Array]"
 ) -> "Figure":
     """Left how well planted defects are found, right how soon mending the blamed cells ends an alarm."""
     colours = kit.figures.COLOURS  # the project's style comes with them
@@ -50,7 +53,8 @@ def draw_localisation(
     figure, (left, right) = plt.subplots(1, 2, figsize=(11.5, 4.4), width_ratios=(1, 1.15))
     styles = dict(zip(falls, zip(colours, ("o", "s", "D", "x"), ("-", "--", "-.", ":"), strict=False), strict=False))
     for kind_place, ways in enumerate(found.values()):
-        for way_place, (way, (areas, _)) in enumerate(ways.items()):
+        for way_place, (way, each) in enumerate(ways.items()):
+            areas = np.array([one.roc_auc for one in each])
             colour, marker, _ = styles[way]
             middle = kind_place + 0.16 * (way_place - (len(ways) - 1) / 2)
             if areas.std() > 0:
@@ -75,33 +79,27 @@ def draw_localisation(
 
 def _sheet(cases: "Sequence[Case]", titles: Sequence[str], cells: "Cells") -> "Figure":
     """A column a case: the image, its reconstruction, and the blame by each way."""
+    _ = kit.figures.COLOURS
     from matplotlib import pyplot as plt
-
-    from explain.overlays import paint, weight_map
 
     ways = tuple(cases[0].blame)
     figure, panels = plt.subplots(
         2 + len(ways), len(cases), figsize=(1.2 * len(cases) + 1.6, 1.32 * (2 + len(ways)) + 0.9), squeeze=False
     )
     for column, (case, title) in enumerate(zip(cases, titles, strict=True)):
-        _show(panels[0, column], case.image[0].numpy(), case)
-        _show(panels[1, column], case.mended[0].numpy(), None)
+        show_grey(panels[0, column], case.image[0].numpy())
+        show_grey(panels[1, column], case.mended[0].numpy())
         panels[0, column].set_title(title, fontsize=9.5)
         for row, way in enumerate(ways, start=2):
-            painted = paint(case.image, weight_map(case.blame[way], cells), layout="CHW")
-            _show(panels[row, column], painted, case)
+            show_painted(panels[row, column], case.image, case.blame[way], cells)
+        for row in (0, *range(2, 2 + len(ways))):
+            _outline(panels[row, column], case)
     rows = ("the image", "what the\nautoencoder\nmakes of it", *(way.replace(", ", ",\n") for way in ways))
-    for row, text in enumerate(rows):
-        panels[row, 0].set_ylabel(text, fontsize=9.5, rotation=0, ha="right", va="center")
+    name_rows(panels, rows)
     return figure
 
 
-def _show(axes: "Axes", picture: Any, case: "Case | None") -> None:
-    """The picture, and where the defect was planted."""
-    axes.imshow(picture, cmap="gray", vmin=0, vmax=1)
-    if case is not None and case.truth.any():
+def _outline(axes: "Axes", case: "Case") -> None:
+    """Where the defect was planted, if one was."""
+    if case.truth.any():
         axes.contour(case.truth.astype(float), levels=[0.5], colors=[kit.figures.COLOURS[2]], linewidths=1.3)
-    axes.set(xticks=[], yticks=[])
-    axes.grid(visible=False)
-    for spine in axes.spines.values():
-        spine.set_visible(False)

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import labs.kit as kit
+from labs.drawings.explaining import draw_growth as draw_growth
+from labs.drawings.explaining import name_rows, show_grey, show_painted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -11,19 +13,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
+    from explain import Mended, Trial
     from explain.gradients import Agreement
-    from labs.explain_image import Explained, Mended, Trial
+    from labs.explain_image import Explained
     from labs.kit.data import ImageData
 
     Array = NDArray[np.float64]
     Cells = NDArray[np.int64]
 
-MISTAKES = 6
-"""Mistakes shown."""
-
 
 def draw_right(digits: "Explained", cells: "Cells", images: "ImageData") -> "Figure":
     """A digit of each class, and what its reading hangs on, by both methods."""
+    _ = kit.figures.COLOURS  # the project's style comes with them
     from matplotlib import pyplot as plt
 
     shown = range(min(10, len(digits.reasons)))
@@ -32,11 +33,10 @@ def draw_right(digits: "Explained", cells: "Cells", images: "ImageData") -> "Fig
         reason, image = digits.reasons[place], digits.images[place].numpy()
         sure = 100 * reason.predictions[reason.labels[0]]
         panels[0, place].set_title(f"{images.class_names[digits.said[place]]}\n{sure:.1f} %", fontsize=9)
-        _grey(panels[0, place], image)
-        _painted(panels[1, place], image, reason.weights_of(), cells)
-        _painted(panels[2, place], image, digits.gradients[place], cells)
-    for row, text in enumerate(("the digit", "LIME", "integrated\ngradients")):
-        panels[row, 0].set_ylabel(text, fontsize=10, rotation=0, ha="right", va="center")
+        show_grey(panels[0, place], image[0])
+        show_painted(panels[1, place], image, reason.weights_of(), cells)
+        show_painted(panels[2, place], image, digits.gradients[place], cells)
+    name_rows(panels, ("the digit", "LIME", "integrated\ngradients"))
     figure.suptitle(
         "Right answers: blue cells speak for the digit, orange ones against it",
         fontweight="bold",
@@ -44,36 +44,42 @@ def draw_right(digits: "Explained", cells: "Cells", images: "ImageData") -> "Fig
     return figure
 
 
-def draw_mistakes(mistakes: "Explained", turned: "Sequence[Mended]", cells: "Cells", images: "ImageData") -> "Figure":
+def draw_mistakes(
+    mistakes: "Explained", turned: "Sequence[Mended]", cells: "Cells", images: "ImageData", most: int
+) -> "Figure":
     """The surest mistakes: why the wrong answer, why not the right one, and what is said without what misled."""
+    _ = kit.figures.COLOURS
     from matplotlib import pyplot as plt
 
+    import explain
     from explain.hiding import hide_segments
 
     names = images.class_names
-    shown = range(min(MISTAKES, len(mistakes.reasons)))
+    shown = range(min(most, len(mistakes.reasons)))
     figure, panels = plt.subplots(4, len(shown), figsize=(1.9 * len(shown) + 1.6, 8.6), squeeze=False)
     for place in shown:
         reason, image = mistakes.reasons[place], mistakes.images[place].numpy()
         said, truth = mistakes.said[place], int(mistakes.truth[place])
         hidden, now = turned[place].hidden, turned[place].answers[0]
         left = hide_segments(image, layout="CHW", segments=cells, fill=0)(hidden[None])[0]
-        _grey(panels[0, place], image)
-        _painted(panels[1, place], image, reason.weights_of(said), cells)
-        _painted(panels[2, place], image, reason.weights_of(truth), cells)
-        _grey(panels[3, place], left, hidden[cells])
+        show_grey(panels[0, place], image[0])
+        show_painted(panels[1, place], image, reason.weights_of(said), cells)
+        show_painted(panels[2, place], image, reason.weights_of(truth), cells)
+        show_grey(panels[3, place], left[0])
+        _hatch(panels[3, place], hidden[cells])
         panels[0, place].set_title(f"a {names[truth]}, says {names[said]}\n{_percent(reason.predictions[said])}")
-        panels[1, place].set_title(f"why {names[said]}  (R² {reason.r2[said]:.2f})", fontsize=9.5)
-        panels[2, place].set_title(f"why {names[truth]}  (R² {reason.r2[truth]:.2f})", fontsize=9.5)
-        panels[3, place].set_title(f"says {names[now.argmax()]}, {_percent(now.max())}", fontsize=9.5)
+        for row, label in ((1, said), (2, truth)):
+            doubt = "\nin doubt" if explain.doubts(reason, label=label) else ""
+            panels[row, place].set_title(f"why {names[label]}  (R² {reason.r2[label]:.2f}){doubt}", fontsize=9.5)
+        verdict = "now right" if now.argmax() == truth else "still wrong"
+        panels[3, place].set_title(f"{verdict}: {names[now.argmax()]}\n{_percent(now.max())}", fontsize=9.5)
     rows = (
         "the surest\nmistakes",
         "for what\nit says",
         "for what\nit is",
         f"the {turned[0].hidden.sum()} cells\nthat misled,\nhidden",
     )
-    for row, text in enumerate(rows):
-        panels[row, 0].set_ylabel(text, fontsize=10, rotation=0, ha="right", va="center")
+    name_rows(panels, rows)
     figure.suptitle("Mistakes: blue cells speak for the digit named above, orange ones against it", fontweight="bold")
     return figure
 
@@ -133,25 +139,7 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} % sure"
 
 
-def _grey(axes: "Axes", image: Any, hidden: Any = None) -> None:
-    """A digit; hidden cells hatched."""
-    axes.imshow(image[0], cmap="gray", vmin=0, vmax=1)
-    if hidden is not None:
-        axes.contourf(hidden.astype(float), levels=[0.5, 1.5], colors="none", hatches=["////"])
-        axes.contour(hidden.astype(float), levels=[0.5], colors=[kit.figures.COLOURS[4]], linewidths=1.2)
-    _bare(axes)
-
-
-def _painted(axes: "Axes", image: Any, weights: "Array", cells: "Cells") -> None:
-    """A digit covered with the weights of its cells."""
-    from explain.overlays import paint, weight_map
-
-    axes.imshow(paint(image, weight_map(weights, cells), layout="CHW"))
-    _bare(axes)
-
-
-def _bare(axes: "Axes") -> None:
-    axes.set(xticks=[], yticks=[])
-    axes.grid(visible=False)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+def _hatch(axes: "Axes", hidden: Any) -> None:
+    """Outline and hatch the pixels that are hidden (height, width)."""
+    axes.contourf(hidden.astype(float), levels=[0.5, 1.5], colors="none", hatches=["////"])
+    axes.contour(hidden.astype(float), levels=[0.5], colors=[kit.figures.COLOURS[4]], linewidths=1.2)

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 import labs.kit as kit
+from labs.drawings.explaining import AGAINST, FOR, fit_histogram
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 NAMES = ("cart position", "cart velocity", "pole angle", "angular velocity")
 UNITS = ("m", "m/s", "rad", "rad/s")
-FOR, AGAINST = 0, 4
-"""Blue for right and orange for left, by number among the kit's colours."""
 SCENE = slice(130, 350)
 """The rows of a rendered picture between which the pole moves."""
 LINES = (0, 2, 1, 3)
@@ -128,11 +127,8 @@ def draw_quality(r2: "Array", turned: "Mapping[str, Array]") -> "Figure":
     from matplotlib import pyplot as plt
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4))
-    left.hist(r2, bins=np.linspace(min(0.0, float(r2.min())), 1, 41).tolist(), color=colours[0])
-    left.axvline(float(np.median(r2)), color="black", linestyle=":", label=f"median {np.median(r2):.2f}")
-    left.set(xlabel="weighted R² of the line", ylabel="states")
+    fit_histogram(left, {"": r2.tolist()}, "states")
     left.set_title("How well a line fits near a state", loc="left")
-    left.legend(loc="upper left")
     counts = np.arange(len(turned["explanation"]))
     right.plot(counts, 100 * turned["explanation"], "o-", color=colours[0], label="in the explanation's order")
     low, high = (100 * (turned["random"] + sign * turned["spread"]) for sign in (-1, 1))

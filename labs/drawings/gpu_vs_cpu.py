@@ -9,14 +9,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from labs.gpu_vs_cpu import Curve, Offload, Place
+    from foundations.hardware import Curve, Offload, Place
 
 
 def draw_products(curves: "Mapping[Place, Curve]", peaks: Mapping[str, float]) -> "Figure":
     """The measured rates by size; where no GPU was measured, beside the published `peaks` (TFLOP/s) of some."""
     from matplotlib import pyplot as plt
 
-    colours = kit.figures.COLOURS  # with it comes the house's style
+    colours = kit.figures.COLOURS  # the project's style comes with them
     figure, axes = plt.subplots(figsize=(7.2, 4.6))
     styles = {"float32": "-", "TF32": "-.", "bf16": "--"}
     for index, (place, curve) in enumerate(curves.items()):
@@ -67,7 +67,7 @@ def draw_break_even(cpu: "Curve", offers: "Sequence[Offload]", reached: float) -
     """
     from matplotlib import pyplot as plt
 
-    colours = kit.figures.COLOURS  # with it comes the house's style
+    colours = kit.figures.COLOURS  # the project's style comes with them
     figure, both = plt.subplots(1, 2, figsize=(9, 4.4), sharey=True)
     tried = [n for k in range(64) if (n := round(min(cpu) * 2 ** (k / 4))) <= max(cpu)]
     slowest = min(offer.speed_up(cpu, n, travels=True) for offer in offers for n in tried)

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from labs.gradient_descent import Descent, Problem
+    from foundations.linear_regression import Descent, LeastSquares
 
 AXES = ("weight of body mass", "weight of triglycerides")
 DRAWN = 120
 """Updates that the pictures of the paths show."""
 
 
-def draw_paths(problem: "Problem", ways: "Mapping[str, Descent]") -> "Figure":
+def draw_paths(problem: "LeastSquares", ways: "Mapping[str, Descent]") -> "Figure":
     """One panel a way, as many updates in each."""
     from matplotlib import pyplot as plt
 
@@ -38,7 +38,11 @@ def draw_paths(problem: "Problem", ways: "Mapping[str, Descent]") -> "Figure":
 
 
 def _draw_bowl(
-    axes: "Axes", problem: "Problem", start: "NDArray[np.float64]", across: tuple[float, float], up: tuple[float, float]
+    axes: "Axes",
+    problem: "LeastSquares",
+    start: "NDArray[np.float64]",
+    across: tuple[float, float],
+    up: tuple[float, float],
 ) -> "QuadContourSet":
     import numpy as np
 
@@ -54,12 +58,13 @@ def _draw_bowl(
     return loss
 
 
-def draw_distances(problem: "Problem", ways: "Mapping[str, Descent]") -> "Figure":
+def draw_distances(problem: "LeastSquares", ways: "Mapping[str, Descent]") -> "Figure":
     """Distance over the work done; the floors that theory expects."""
+    colours = kit.figures.COLOURS
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(figsize=(8.4, 4.6))
-    for (name, way), colour in zip(ways.items(), kit.figures.COLOURS, strict=False):
+    for (name, way), colour in zip(ways.items(), colours, strict=False):
         few = max(1, len(way.path) // 1500)
         distances = way.distances.clip(min=1e-16)
         axes.plot(way.epochs[::few], distances[::few], color=colour, linewidth=1.2, linestyle="-", label=name)
@@ -73,22 +78,24 @@ def draw_distances(problem: "Problem", ways: "Mapping[str, Descent]") -> "Figure
     return figure
 
 
-def draw_rates(problem: "Problem", rates: "Mapping[str, Descent]") -> "Figure":
+def draw_rates(problem: "LeastSquares", rates: "Mapping[str, Descent]") -> "Figure":
     """Above a path for each rate, below their losses."""
+    colours = kit.figures.COLOURS  # the project's style comes with them
     from matplotlib import pyplot as plt
 
     figure = plt.figure(figsize=(12, 7.4))
     places = figure.add_gridspec(2, len(rates))
     panels = [figure.add_subplot(places[0, column]) for column in range(len(rates))]
     axes = figure.add_subplot(places[1, :])
-    for place, ((name, way), colour) in enumerate(zip(rates.items(), kit.figures.COLOURS, strict=False)):
+    for place, ((name, way), colour) in enumerate(zip(rates.items(), colours, strict=False)):
         _draw_bowl(panels[place], problem, way.path[0], (-0.85, 1.35), (-0.45, 1.35))
         panels[place].plot(*way.path.T, color=colour, linewidth=1, marker="o", markersize=2.5, linestyle="-")
-        panels[place].set(title=f"{name}: {way.rate:.3f}", ylabel=AXES[1])
-        panels[place].label_outer()
+        panels[place].set_title(f"{name}: {way.rate:.3f}")
+        panels[place].tick_params(labelleft=place == 0)
         excess = problem.excess(way.path).clip(min=1e-15)
         label = f"{name}: {way.rate / problem.stable_below:.2f} of the bound"
         axes.plot(range(len(excess)), excess, color=colour, linewidth=1.8, linestyle="-", label=label)
+    panels[0].set_ylabel(AXES[1])
     axes.set(yscale="log", xlabel="update of the full batch", ylabel="loss above the least", ylim=(1e-15, None))
     axes.set_title(f"Stable below a learning rate of 2 / $\\lambda_{{max}}$ = {problem.stable_below:.3f}")
     axes.legend(fontsize=9, loc="lower left")

@@ -79,8 +79,9 @@ def draw_depths(lines: "Mapping[str, Line]") -> "Figure":
 
 
 def draw_clipping(unclipped: Sequence[float], losses: "Line", norms: "Line", config: "Config") -> "Figure":
-    """The exploding network: its loss with and without clipping, and what there was to clip."""
+    """The exploding network: its loss with and without clipping, and the gradient's norm before clipping."""
     from matplotlib import pyplot as plt
+    from matplotlib.ticker import NullFormatter
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.6))
     left.plot(range(1, len(unclipped) + 1), unclipped, marker="o", markersize=3, label="not clipped")
@@ -93,5 +94,7 @@ def draw_clipping(unclipped: Sequence[float], losses: "Line", norms: "Line", con
     right.axhline(config.clip_norm, color="black", linestyle=":", label="largest allowed")
     right.set(xscale="log", yscale="log", xlabel="step", ylabel="norm of the whole gradient", title="gradient")
     right.legend()
+    for axes in (left, right):
+        axes.xaxis.set_minor_formatter(NullFormatter())  # over few steps its labels would lie upon each other
     figure.suptitle(f"Residual network with first weights N(0, {config.explosive_std:g}²)", fontweight="bold")
     return figure

@@ -81,8 +81,12 @@ def draw_importance(columns: Sequence[str], rises: "Mapping[str, Array]") -> "Fi
         axes.barh(heights, rise.mean(axis=1)[order], 0.4, xerr=rise.std(axis=1)[order], label=name)
     axes.set_yticks(range(len(order)), [columns[index].replace("_", " ") for index in order])
     axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.set_title("Shuffling one of four totals makes districts that cannot be", loc="left")
-    axes.set_xlabel("rise of the RMSE on test rows when the column is shuffled (USD)")
+    axes.set_title("Which columns each model relies on", loc="left")
+    axes.set_xlabel(
+        "rise of the RMSE on test rows when the column is shuffled (USD)\n"
+        "rooms, bedrooms, population and households go together:\n"
+        "shuffling one of them makes districts that do not exist"
+    )
     axes.legend(loc="lower right")
     return figure
 

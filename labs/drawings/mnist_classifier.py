@@ -27,6 +27,8 @@ def draw_curves(run: kit.Run) -> "Figure":
     left.plot(at, losses, linewidth=0.8, alpha=0.35, label="one batch")
     left.plot(at, kit.figures.running_median(losses), color=colours[0], label="running median")
     left.set(title="Loss on the training images", xlabel="update", ylabel="cross-entropy (nats)", yscale="log")
+    left.yaxis.set_major_formatter("{x:g}")
+    left.yaxis.set_minor_formatter("{x:g}")
     for part, label in (("training", "training images (a sample)"), ("test", "test images")):
         line = run.history(f"{prefix}error/{part}")
         right.plot(*line, marker="o", markersize=4, label=f"{label}: {line[1][-1]:.2f} % at last")

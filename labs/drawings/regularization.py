@@ -1,4 +1,4 @@
-"""The pictures of the lab `regularization`: what each method brings, the weights it leaves, where it stops."""
+"""The pictures of the lab `regularization`: accuracy and loss by method, the weights left, where training stops."""
 
 from collections.abc import Mapping, Sequence
 from statistics import mean, stdev
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from foundations.early_stopping import EarlyStopping
+    from labs.regularization import Config, Result
 
     Line = tuple[list[int], list[float]]
-    from labs.regularization import Config, Result
 
 LABELS = {"l1_penalty": "L1 penalty", "l1_proximal": "L1, proximal steps", "l2": "L2 penalty"}
 """What the figures call a method, where it is not by its name."""
@@ -74,12 +74,13 @@ def draw_stopping(curves: Mapping[str, Sequence["Line"]], stopper: "EarlyStoppin
 
     figure, panels = plt.subplots(1, len(curves), figsize=(11, 3.6), sharey=True, sharex=True)
     for axes, (name, (training, unseen)) in zip(panels, curves.items(), strict=True):
-        axes.plot(*unseen, label="unseen images", linewidth=1.8)
-        axes.plot(*training, label="training images", linewidth=1.8)
+        for line, what in ((unseen, "unseen images"), (training, "training images")):
+            marker = "o" if len(line[0]) < 25 else None  # a line through one point alone would be invisible
+            axes.plot(*line, label=what, linewidth=1.8, marker=marker, markersize=3)
         axes.set(title=label(name), xlabel="step", yscale="log")
         if name == "early_stopping" and stopper and stopper.best_step is not None:
             axes.axvline(stopper.best_step, color="black", linestyle=":", label="best weights, put back")
     panels[0].set_ylabel("loss (nats)")
-    figure.suptitle("Learning by heart begins where the curves part (first seed)", fontweight="bold")
+    figure.suptitle("Overfitting begins where the curves part (first seed)", fontweight="bold")
     figure.legend(*panels[1].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure

@@ -152,14 +152,15 @@ def draw_reading(name: str, network: "SentenceClassifier", fold: "Fold") -> "Fig
     import torch
     from matplotlib import pyplot as plt
 
-    from foundations.networks.sentence import gates
-    from foundations.recurrent import GRU, LSTM
+    from foundations.recurrent import GRU, LSTM, gate_openings
 
     number, verdicts = a_turn(network, fold)
     row, words = fold.row(number), fold.words(number)
     if isinstance(network.encoder, LSTM | GRU):
         vectors = network.embedding(row).detach()
-        found = {f"{gate} gate": opened[0].mean(dim=1) for gate, opened in gates(network.encoder, vectors).items()}
+        found = {
+            f"{gate} gate": opened[0].mean(dim=1) for gate, opened in gate_openings(network.encoder, vectors).items()
+        }
     else:
         found = {"attention": network.attention(row)[0]}
     rows = torch.stack(list(found.values())).cpu()

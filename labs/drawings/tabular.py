@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import labs.kit as kit
 
 if TYPE_CHECKING:
-    import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
@@ -171,6 +170,8 @@ def draw_edge(edge: "Comparison", grid: Grid) -> "Figure":
     """With a tenth of random steps: the paths, and what the agents get meanwhile."""
     import numpy as np
 
+    from agents.dynamic_programming import likeliest_path
+
     colours = kit.figures.COLOURS
     from matplotlib import pyplot as plt
 
@@ -178,9 +179,10 @@ def draw_edge(edge: "Comparison", grid: Grid) -> "Figure":
     each = edge.members["sarsa"][0].episodes
     grid.prepare(left)
     for number, ((method, name), colour) in enumerate(zip(METHODS.items(), colours, strict=False)):
-        path = np.array(path_of(edge.members[method][0].policy, grid)) + 0.13 * (number - 1.5)
-        left.plot(path[:, 1], path[:, 0], "-", color=colour, linewidth=2.4, label=name)
-        left.plot(path[-1, 1], path[-1, 0], "o", color=colour, markersize=5)
+        states = likeliest_path(edge.model, edge.members[method][0].policy)
+        row, column = np.array(divmod(states, grid.letters.shape[1])) + 0.13 * (number - 1.5)
+        left.plot(column, row, "-", color=colour, linewidth=2.4, label=name)
+        left.plot(column[-1], row[-1], "o", color=colour, markersize=5)
         rows = np.array(edge.returns[method])
         episodes = each * np.arange(1, len(rows) + 1)
         right.plot(episodes, rows.mean(1), "-", color=colour, linewidth=1.8)
@@ -196,17 +198,6 @@ def draw_edge(edge: "Comparison", grid: Grid) -> "Figure":
     right.set_title("What they get meanwhile: who walks along the edge, falls")
     figure.legend(loc="outside lower center", ncols=5, fontsize=9)
     return figure
-
-
-def path_of(policy: "NDArray[np.int64]", grid: Grid) -> list[tuple[int, int]]:
-    """The fields (row, column) from the start to the goal, or until it goes round in circles."""
-    (row, column), rows, columns = (3, 0), *grid.letters.shape
-    path = [(row, column)]
-    while grid.letters[row, column] not in "GH" and len(path) < rows * columns:
-        right, up = grid.sides[int(policy[row * columns + column])]
-        row, column = min(max(row - up, 0), rows - 1), min(max(column + right, 0), columns - 1)
-        path.append((row, column))
-    return path
 
 
 def draw_taxi(comparison: "Comparison", bare: Any) -> "Figure":

@@ -18,18 +18,16 @@ LINES = {"grid": ":", "random": "--", "bayesian": "-", "genetic": "-."}
 def draw_best_so_far(searches: "Mapping[str, list[Search]]") -> "Figure":
     """The least error after so many trials: the mean of the repetitions, and how sure it is."""
     import numpy as np
-
-    colours = kit.figures.COLOURS
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(figsize=(8.5, 4.6))
     least, top = np.inf, 0.0
-    for (way, several), colour in zip(searches.items(), colours, strict=False):
+    for (way, several), colour in zip(searches.items(), kit.figures.COLOURS, strict=False):
         curves = np.array([search.best_so_far() for search in several])
         repetitions, trials = curves.shape
         mean, sure = curves.mean(0), curves.std(0, ddof=min(1, repetitions - 1)) / repetitions**0.5
         counts = np.arange(1, trials + 1)
-        label = f"{way}: {mean[-1]:.2f} % at last"
+        label = f"{way}: {mean[-1]:.2f} % in the end"
         axes.plot(counts, mean, color=colour, linestyle=LINES[way], linewidth=2.2, label=label)
         axes.fill_between(counts, mean - sure, mean + sure, color=colour, alpha=0.15, linewidth=0)
         least, top = min(least, float(mean[-1] - sure[-1])), max(top, float(mean[trials // 10]))
@@ -53,7 +51,7 @@ def draw_places(searches: "Mapping[str, list[Search]]") -> "Figure":
     figure, panels = plt.subplots(2, 2, figsize=(8.5, 7), sharex=True, sharey=True)
     for axes, (way, search) in zip(panels.flat, first.items(), strict=True):
         shown = _draw_trials(axes, search, scale)
-        axes.set(title=f"{way}: {search.best_so_far()[-1]:.2f} %", xscale="log")
+        axes.set(title=f"{way}: {search.least:.2f} %", xscale="log")
         axes.set(xlabel="learning rate", ylabel="momentum")
         axes.label_outer()
     bar = figure.colorbar(shown, ax=panels, label="error on held-out images (%)", ticks=ticks)

@@ -12,33 +12,15 @@ if TYPE_CHECKING:
     from labs.kit.data import ImageData
     from labs.vae_mnist import Config, Judged, Seen
 
-PUBLISHED = {"elbo": 86.76, "importance_weighted": 84.78}
-"""Nats of Burda et al. 2015, table 1: one layer of 50 latents, trained with 1 and with 50 latents an image."""
-LATENTS = {"elbo": 1, "importance_weighted": 50}
-"""Latents of an image in a step, unless given."""
 
-
-def latents_of(count: int, size: int, name: str, run: kit.Run) -> "Tensor":
-    """`count` latents from N(0, I), `size` numbers each."""
-    return generative.Latent(size).draw(count, run.streams.torch(name, run.device), run.device)
-
-
-def each_class(times: int, images: "ImageData", run: kit.Run) -> "Tensor":
-    """All classes in turn, so many times."""
-    import torch
-
-    return torch.arange(len(images.class_names), device=run.device).repeat(times)
-
-
-def draw_bounds(judged: "Judged", config: "Config", run: kit.Run) -> "Figure":
-    """How the bound was climbed, and how much each latent unit says."""
+def draw_bounds(judged: "Judged", latents: int, config: "Config", run: kit.Run) -> "Figure":
+    """How the bound was climbed, with so many latents an image, and how much each latent unit says."""
     colours = kit.figures.COLOURS
     from matplotlib import pyplot as plt
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4), width_ratios=(3, 2))
     at, bounds = run.history("nats/bound")
-    k = config.latents or LATENTS[config.objective]
-    name = "ELBO" if config.objective == "elbo" else f"bound of {k} latents"
+    name = "ELBO" if config.objective == "elbo" else f"bound of {latents} latents"
     falling = [-value for value in kit.figures.running_median(bounds)]
     left.plot(at, falling, color=colours[0], label=f"training: -{name}")
     tested = run.history("validation/bound")
@@ -121,11 +103,13 @@ def pairs_of(labels: "Tensor", *, same: bool, count: int = 8) -> list[tuple[int,
     return [(first, second) for first, second, *_ in (each for each in places if len(each) >= 2)][:count] or [(0, 1)]
 
 
-def draw_classes(learner: "generative.VAELearner", images: "ImageData", run: kit.Run) -> "Figure":
-    """A row has one latent, a column one class: the latent holds the style."""
-    rows, classes = 8, len(images.class_names)
-    latents = latents_of(rows, learner.vae.latent_size, "styles", run).repeat_interleave(classes, dim=0)
-    drawn = learner.sample(latents, each_class(rows, images, run))
+def draw_classes(learner: "generative.VAELearner", styles: "Tensor", images: "ImageData") -> "Figure":
+    """A row has one latent of `styles`, a column one class: the latent holds the style."""
+    import torch
+
+    rows, classes = len(styles), len(images.class_names)
+    asked = torch.arange(classes, device=styles.device).repeat(rows)
+    drawn = learner.sample(styles.repeat_interleave(classes, dim=0), asked)
     figure = _sheet(drawn, [f"latent {row + 1}" for row in range(rows)], list(images.class_names))
     figure.axes[0].set_xlabel("class that was asked for")
     figure.suptitle("One latent, every class", fontweight="bold")

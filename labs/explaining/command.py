@@ -64,14 +64,16 @@ def _parser() -> Parser:
 
 
 def _tell(found: "Explanation") -> None:
-    """The answers, how well the line fits, and the strongest features; of two classes one says it all."""
+    """The answers, how well the line fits, the strongest features, and doubts; of two classes one says it all."""
+    import explain
+
     for label in found.labels[: 1 if len(found.labels) == 2 else LABELS]:
         says, line = found.predictions[label], found.local_predictions[label]
         print(f"{found.names[label]}: the model says {says:.4g}, the line {line:.4g} (R2 {found.r2[label]:.2f})")
         for feature in found.order(label)[:SHOWN]:
             print(f"  {found.weights[label][feature]:+.4g}  {found.described(int(feature))}")
-    if found.r2[found.labels[0]] < 0.5:
-        print("note: the line explains less than half of what the model does near the case: trust signs at most")
+    for doubt in explain.doubts(found):
+        print(f"note: to be doubted: {doubt}")
 
 
 def _keep(found: "Explanation", asked: "Asked", folder: Path) -> list[Path]:

@@ -1,11 +1,11 @@
 """`python -m labs find WORDS`: from a word of the notes to the code, the labs and the tests."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from foundations.errors import require
+from labs.kit.console import open_console
 from labs.kit.ends import say_error
 from labs.kit.parser import Parser
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from labs.finding.index import Entry, Index, Kind
     from labs.finding.ranking import Hit
 
-PIPE_WIDTH = 240
 WIDE = 120
 """Columns of a terminal that has room for what each thing is for."""
 TITLES: "dict[Kind, str]" = {"code": "code", "labs": "labs and commands", "tests": "tests"}
@@ -60,9 +59,7 @@ def _answer(text: str, index: "Index", count: int) -> int:
     if not any(found.values()):
         say_error(f"nothing found for {text!r}{_meant(text, question.unknown)}")
         return 1
-    from rich.console import Console
-
-    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, markup=False, highlight=False)
+    console = open_console()
     for kind, title in TITLES.items():
         if found[kind]:
             _print_group(title, found[kind][:count], console)

@@ -197,7 +197,7 @@ def _commands(root: Path) -> Iterator[Entry]:
     file = root / "labs" / "__main__.py"
     for node in ast.parse(file.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "COMMANDS":
-            for name, summary in ast.literal_eval(node.value).items():
+            for name, (_, summary) in ast.literal_eval(node.value).items():
                 texts = {"name": name, "summary": summary, "text": "", "body": ""}
                 yield Entry("labs", f"labs {name}", "labs/__main__.py", node.lineno, summary, texts)
 

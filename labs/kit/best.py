@@ -13,7 +13,7 @@ from foundations.errors import InputError, require_choice
 from labs.kit import stale
 from labs.kit.ends import MachineError
 from labs.kit.folder import RunFolder, all_runs
-from labs.kit.judging import Candidate, Direction, MainFigure, basis, best_of, main_figure
+from labs.kit.judging import SUMMARY, Candidate, Direction, MainFigure, basis, best_of, main_figure
 from labs.kit.lab import Lab, discover, load
 from labs.kit.parser import Parser
 
@@ -33,7 +33,7 @@ class Finished(NamedTuple):
     record: dict[str, Any]
 
 
-def best(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str]) -> int:
     """Print the best run, or say how to get one."""
     parser = Parser("python -m labs best", description=ABOUT)
     parser.add_argument("lab", help="name of the lab")
@@ -79,7 +79,7 @@ def _figure(
     names = list(dict.fromkeys(name for each in found.values() for name in each.record["summary"]))
     if metric is None and own is None:
         raise InputError(f"--metric: {lab} names no main figure; choose one, and a --direction: {', '.join(names)}")
-    name = metric.removeprefix("summary/") if metric else own.name if own else ""
+    name = metric.removeprefix(SUMMARY) if metric else own.name if own else ""
     require_choice("metric", name, names)
     if direction is None and (own is None or own.name != name):
         raise InputError(f"--direction: say whether more (max) or less (min) of {name!r} is better")
@@ -134,8 +134,8 @@ def _describe(run: RunFolder, record: Mapping[str, Any]) -> None:
 
 
 def _say_how_to_load(run: RunFolder, record: Mapping[str, Any], held: "Mapping[str, ModelVersion]") -> None:
-    for file in sorted(run.path.glob("weights/*.safetensors")):
-        _line("weights", str(file), wrap=False)
+    for name in run.models():
+        _line("weights", str(run.path / "weights" / f"{name}.safetensors"), wrap=False)
     if not (registered := record.get("registered")):
         return
     _line("model", "import mlflow", wrap=False)

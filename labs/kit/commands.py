@@ -1,4 +1,4 @@
-"""`python -m labs runs | resume | replay | best`: what can be done with runs that were."""
+"""`python -m labs resume | replay`: go on with a run that was stopped, or repeat one that finished."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,11 +6,9 @@ from typing import Any
 from foundations.errors import InputError
 from labs.kit import config as settings
 from labs.kit import stale
-from labs.kit.best import best as best
 from labs.kit.folder import RunFolder, all_runs, find
-from labs.kit.journal import read_points, repeatable
+from labs.kit.journal import repeatable
 from labs.kit.lab import Lab, load
-from labs.kit.listing import runs as runs
 from labs.kit.origin import Origin
 from labs.kit.parser import Parser
 
@@ -80,8 +78,7 @@ def _compare(original: RunFolder, again: RunFolder) -> int:
 
 
 def _values(run: RunFolder) -> dict[tuple[str, int], float]:
-    points = read_points(run.path / "journal.jsonl")
-    return {(p.name, p.step): p.value for p in points if repeatable(p.name)}
+    return {(p.name, p.step): p.value for p in run.points() if repeatable(p.name)}
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

@@ -8,7 +8,7 @@ import io
 import os
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import redirect_stderr
+from contextlib import nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
@@ -88,17 +88,19 @@ def parse(config_type: type[AnyConfig], arguments: Sequence[str], *, program: st
     import tyro
 
     base = _base(config_type, arguments, program)
-    said = io.StringIO()
+    said, utf8 = io.StringIO(), io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     columns = os.environ.get("COLUMNS")
     wants_help = {"-h", "--help"} & set(arguments)
     if not wants_help:
         os.environ["COLUMNS"] = "100000"  # an error is then one line, whatever the width of the terminal
     try:
-        with redirect_stderr(said):
+        # What tyro draws around an error depends on the standard output's encoding: `_one_line` knows it in UTF-8.
+        with redirect_stderr(said), nullcontext() if wants_help else redirect_stdout(utf8):
             config = tyro.cli(config_type, args=list(arguments), default=base, prog=program, description=about)
     except SystemExit as end:
         if not end.code:
-            print(end="", flush=True)  # `--help | head`: a reader that has gone is found here, not after the end
+            utf8.seek(0)
+            print(utf8.read(), end="", flush=True)  # a reader that has gone, as after `| head`, is found here
             raise
         raise InputError(f"{_one_line(said.getvalue())} (see: {program} --help)") from None
     finally:

@@ -1,10 +1,11 @@
 """The ways in which a run ends, and what each says to the user and to the shell.
 
 finished: status 0. killed (Ctrl-C, SIGTERM): 128 + signal. failed (a crash, the machine's fault), diverged, and pruned
-(a search gave it up): 1. Bad input: 2. A run whose process vanished is stale; whoever looks next finds it so.
+(a search gave it up): 1. Bad input: 2. A run whose process vanished is stale: the next command that looks marks it.
 """
 
 import errno
+import io
 import os
 import signal
 import sys
@@ -86,10 +87,16 @@ def say_error(message: str) -> None:
 
 
 def open_output() -> None:
-    """Give a process that was started with a closed standard output or error somewhere to write to."""
+    """Let printing never fail for what it prints to.
+
+    Where standard output or error is closed, it goes nowhere; letters that its encoding lacks become question marks.
+    """
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
+        stream = getattr(sys, name)
+        if stream is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - open as long as the process
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def drop_output() -> int:
@@ -102,8 +109,8 @@ class Interrupts:
     """Ctrl-C and SIGTERM, held back while a step is under way.
 
     Inside `deferred` the first signal only sets `pending`, so that the loop can finish its step and save itself; a
-    second one, and any signal outside `deferred`, raises `Interrupted` at once. A signal that another process of the
-    run had may be heard of before this one has it, too: it is then no second one.
+    second one, and any signal outside `deferred`, raises `Interrupted` at once. Of several processes of a run, one may
+    learn of a signal from another (`hear`) before its own arrives: that one does not count as a second.
     """
 
     def __init__(self) -> None:
@@ -136,7 +143,7 @@ class Interrupts:
         self._deferring = False
 
     def hear(self, number: int) -> None:
-        """Take the signal `number` as come, because another process of the run had it."""
+        """Take note of a signal that another process of the run received."""
         if self.pending is None:
             self.pending, self._heard = number, True
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from labs.kit.data import ImageData
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe and Ito's colours, tellable with every kind of colour vision (jfly.uni-koeln.de/color)."""
+"""Okabe and Ito's colours, told apart by every kind of colour vision (jfly.uni-koeln.de/color)."""
 
 plt.rcParams.update(
     {
@@ -142,7 +142,8 @@ def mistakes(probabilities: "Tensor", images: "ImageData") -> "Figure":
     sureness, answers = probabilities.max(dim=1)
     wrong = (answers != images.test_labels).nonzero()[:, 0]
     worst = wrong[sureness[wrong].argsort(descending=True)][:24].tolist()
-    figure, panels = plt.subplots(3, 8, figsize=(11, 5.2))
+    rows = max(1, -(-len(worst) // 8))
+    figure, panels = plt.subplots(rows, 8, figsize=(11, 0.7 + 1.5 * rows))
     for axes in panels.flat:
         axes.axis("off")
     for axes, index in zip(panels.flat, worst, strict=False):

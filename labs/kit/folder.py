@@ -16,12 +16,13 @@ from filelock import FileLock, Timeout
 
 from foundations.errors import InputError
 from labs.kit.ends import MachineError
+from labs.kit.journal import Point, read_points
 
 HEARTBEAT_SECONDS = 5.0
 LOOKING_SECONDS = 1.0
-"""Whoever asks whether a run lives holds its lock for a moment: less than this."""
+"""A process that asks whether a run is alive holds the run's lock for a moment: for less than this."""
 ASKING_SECONDS = 0.2
-"""So long two who ask at the same moment wait for each other."""
+"""How long a process that asks waits for another one that asks at the same moment."""
 SILENT_SECONDS = 60.0
 """A run on another host is given up after this long without a heartbeat."""
 
@@ -48,7 +49,7 @@ def ensure_home() -> Path:
 
 
 class RunFolder:
-    """One run on disk. Open at most once at a time: its lock is the run's life."""
+    """One run on disk. One process at a time has it open and holds its lock: so long the run is alive."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -76,8 +77,24 @@ class RunFolder:
         fresh.write_text(json.dumps(record, indent=1) + "\n")
         fresh.replace(file)
 
+    @property
+    def journal(self) -> Path:
+        """The file of its metrics."""
+        return self.path / "journal.jsonl"
+
+    def points(self) -> list[Point]:
+        """All points of its journal."""
+        return read_points(self.journal)
+
+    def models(self) -> list[str]:
+        """The names of the models that it kept."""
+        return sorted(file.stem for file in self.path.glob("weights/*.safetensors"))
+
     def open(self) -> None:
-        """Take the run for this process and let its heart beat. Raises: InputError if another process has it."""
+        """Lock the run for this process, and touch its heartbeat file every few seconds.
+
+        Raises: InputError if another process has it open.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
         try:
             self._lock.acquire(timeout=LOOKING_SECONDS)
@@ -87,14 +104,18 @@ class RunFolder:
         threading.Thread(target=self._beat, daemon=True, name="heartbeat").start()
 
     def close(self) -> None:
-        """Give the run back."""
+        """End the heartbeat and release the lock."""
         self._closed.set()
         self._lock.release()
 
     def alive(self) -> bool:
-        """Whether a process has this run open: by its lock on this host, by its heartbeat on another."""
-        if self.record.get("host") != socket.gethostname():
-            return self.silence() < SILENT_SECONDS
+        """Whether a process has this run open: by its lock on this host, elsewhere by its heartbeat."""
+        if self.record.get("host") == socket.gethostname():
+            with suppress(OSError):  # a folder that may only be read: nobody can lock anything there
+                return self._is_locked()
+        return self.silence() < SILENT_SECONDS
+
+    def _is_locked(self) -> bool:
         try:
             with FileLock(self.path / "lock", timeout=ASKING_SECONDS, poll_interval=ASKING_SECONDS / 20):
                 return False

@@ -10,6 +10,7 @@ figure means: a distance estimated from 1,000 samples lies higher than one from 
 
 import ast
 import importlib.util
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,13 @@ from typing import Any, Literal, NamedTuple, cast, get_args
 from foundations.errors import InputError
 
 Direction = Literal["max", "min"]
+SUMMARY = "summary/"
+"""What stands in front of a summary figure's name among the metrics."""
+LESS_IS_BETTER = frozenset(
+    {"bits", "distance", "divergence", "error", "errors", "fd", "fid", "kl", "loss", "mae", "mse", "nats"}
+    | {"negative", "nll", "perplexity", "regret", "rmse", "seconds"}
+)
+"""Words in the name of a figure that is better the smaller it is."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,18 @@ def main_figure(target: str) -> MainFigure | None:
         if isinstance(node, ast.Assign) and names == ["best"]:
             return _understood(target, node.value)
     return None
+
+
+def direction_of(metric: str, target: str | None) -> Direction:
+    """Which end of a metric is the better one: as its lab says of its main figure; of others, by their names.
+
+    Errors, losses and distances are to be small, all else is to be large. `target` is the lab's module or file.
+    """
+    own = main_figure(target) if target else None
+    if own and own.name == metric.removeprefix(SUMMARY):
+        return own.direction
+    words = set(re.split(r"[/_\W]+", metric.lower()))
+    return "min" if words & LESS_IS_BETTER else "max"
 
 
 def _file_of(target: str) -> Path | None:

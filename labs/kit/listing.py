@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 from foundations.errors import InputError
 from labs.kit import stale
+from labs.kit.console import open_console
 from labs.kit.folder import RunFolder, all_runs, find, home
 from labs.kit.parser import Parser
+from labs.kit.report import number
 
-PIPE_WIDTH = 200
 WIDE = 110
 LEFT_OUT = ("lab", "preset", "seed", "step")
 """Columns that a terminal narrower than `WIDE` has no room for."""
@@ -87,11 +88,9 @@ def lab_shown(record: Mapping[str, Any]) -> str:
 
 def _print_table(rows: Sequence[Mapping[str, str]]) -> None:
     """One line a run on a terminal; a narrow one shows fewer columns."""
-    from rich.console import Console
     from rich.table import Table
 
-    terminal = sys.stdout.isatty()
-    console = Console(width=None if terminal else PIPE_WIDTH, markup=False)
+    terminal, console = sys.stdout.isatty(), open_console()
     table = Table(box=None, pad_edge=False)
     empty = {column for column in ("below",) if not any(row[column] for row in rows)}
     for column in rows[0]:
@@ -106,7 +105,7 @@ def _print_table(rows: Sequence[Mapping[str, str]]) -> None:
 
 def _row(listed: Listed) -> dict[str, str]:
     record, config = listed.record, listed.record["config"]
-    result = "  ".join(f"{name} {value:.4g}" for name, value in list(record["summary"].items())[:2])
+    result = "  ".join(f"{name} {number(value)}" for name, value in list(record["summary"].items())[:2])
     return {
         "run": listed.run.path.name[:8],
         "name": record["name"],

@@ -20,7 +20,7 @@ class Loading:
     _facts: dict[str, Any]
 
     def note(self, text: str) -> None:
-        """Say something that nobody must miss."""
+        """Say what no reader may miss."""
         raise NotImplementedError
 
     def load_images(self, spec: str) -> ImageData:

@@ -20,7 +20,8 @@ SETTLE_STEPS = 64
 class Meter:
     """Metrics are read `at_once` on the CPU; elsewhere a few steps together, so that the device need not wait.
 
-    `prefix` goes in front of every name: the phase of the run. `watch` hears what is recorded, and may end the run.
+    `prefix` goes in front of every name: the phase of the run. `watch` is called with what is recorded; it may end the
+    run.
     """
 
     def __init__(self, recorder: Recorder, *, at_once: bool, watch: Watch | None = None) -> None:

@@ -48,7 +48,7 @@ def load_model(reference: str, name: str | None = None) -> Kept:
     record = run.record
     if (state := run.state()) != "finished":
         raise InputError(f"run {record['name']!r}: is {state}; only a finished run's model can be used")
-    names = sorted(file.stem for file in run.path.glob("weights/*.safetensors"))
+    names = run.models()
     if not names:
         raise InputError(f"run {record['name']!r}: the lab {record['lab']} keeps no model; give the run of another lab")
     if name is None and len(names) > 1:

@@ -8,12 +8,12 @@ if TYPE_CHECKING:
     from labs.kit.folder import RunFolder
 
 Watch = Callable[[int, Mapping[str, float]], None]
-"""Hears the metrics of each step as they are recorded: (step, values by name). It may raise `Pruned`."""
+"""Called with each step and its metrics by name as they are recorded; it may raise `Pruned`."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What a run goes on with or repeats, which run it belongs to, and who listens to it."""
+    """What a run goes on with or repeats, which run it belongs to, and who watches its metrics."""
 
     resumes: "RunFolder | None" = None
     """The stopped run that it goes on with."""

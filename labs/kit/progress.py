@@ -1,4 +1,4 @@
-"""How a run speaks while it trains: a bar on a terminal, a plain line every ten seconds elsewhere."""
+"""What a run prints while it trains: a progress bar on a terminal, elsewhere a line every ten seconds."""
 
 import sys
 import time
@@ -61,7 +61,7 @@ class Progress:
             self._bar.stop()
 
     def due(self, now: float) -> bool:
-        """Whether it is time to speak again, `now` being `time.monotonic()`."""
+        """Whether the next line, or the next look of the bar, is due; `now` is `time.monotonic()`."""
         return now >= self._next
 
     def rate(self, step: int) -> float:
@@ -69,7 +69,7 @@ class Progress:
         return (step - self.start) * self.examples_per_step / max(time.monotonic() - self._began, 1e-9)
 
     def show(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Say where the run is."""
+        """Show the step, the newest metrics, the throughput and the time left."""
         self._next = time.monotonic() + self._every
         figures = "  ".join(f"{name} {value:.4g}" for name, value in list(metrics.items())[:4])
         unit = "examples/s" if self.examples_per_step > 1 else "steps/s"

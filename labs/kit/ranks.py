@@ -1,4 +1,4 @@
-"""One run on several processes: torchrun starts them, all compute alike, the first one alone writes and speaks.
+"""One run on several processes: torchrun starts them, all of them compute, only the first one writes and prints.
 
 `torchrun --nproc-per-node 2 --max-restarts 3 -m labs.NAME`. The others keep their journal in a temporary folder, for
 `Run.history`. A signal, a figure that is not finite and the time of a checkpoint are agreed on at each step. Where a
@@ -58,11 +58,11 @@ class Ranks:
 
     @property
     def first(self) -> bool:
-        """Whether this is the process that writes and speaks."""
+        """Whether this is the process that writes and prints."""
         return self.rank == 0
 
     def heed(self, act: Callable[..., object], *given: Any) -> Diverged | None:
-        """Do `act(*given)`; gives what diverged in it, for `agree`, where others must hear of that first."""
+        """Call `act(*given)`; gives the `Diverged` that it raised, for `agree` to tell the other processes of it."""
         try:
             act(*given)
         except Diverged as error:
@@ -72,7 +72,7 @@ class Ranks:
         return None
 
     def agree(self, interrupts: Interrupts, trouble: Diverged | None = None, *, due: bool = False) -> Agreed:
-        """Let all hear of a signal and of what diverged on any of them.
+        """Tell all processes of a signal to any of them, and of what diverged on any of them.
 
         Raises: Diverged on all of them.
         """
@@ -89,7 +89,7 @@ class Ranks:
         return Agreed(first_due > 0, signal_number > 0)
 
     def meet(self, found: tuple[str, ...] = ()) -> tuple[str, ...]:
-        """Wait for all; gives what the first one found."""
+        """Wait for all processes; gives what the first one found."""
         if self.alone:
             return found
         from foundations.distributed import from_first, largest

@@ -27,11 +27,6 @@ VERSIONS_LOOKED_AT = 10_000
 LOCK_SECONDS = 60
 
 
-def kept(run: RunFolder) -> list[str]:
-    """The names of the models that a run kept."""
-    return sorted(file.stem for file in run.path.glob("weights/*.safetensors"))
-
-
 def title(lab: str, name: str, names: Sequence[str]) -> str:
     """What the model `name` of a run that kept `names` is called in the registry."""
     return lab if len(names) == 1 else f"{lab}.{name}"
@@ -39,7 +34,7 @@ def title(lab: str, name: str, names: Sequence[str]) -> str:
 
 def enter(client: "Client", run: RunFolder) -> None:
     """Make the models of a finished run versions, once, and say in its record which. Raises: MachineError."""
-    names, record = kept(run), run.record
+    names, record = run.models(), run.record
     if not names or record.get("registered"):
         return
     stored = stored_models(client, record["experiment"], record["id"])

@@ -9,7 +9,7 @@ from typing import Any
 
 from labs.kit.charts import charts
 from labs.kit.folder import RunFolder
-from labs.kit.journal import Point, read_points
+from labs.kit.journal import Point
 
 MIME = {".png": "image/png", ".gif": "image/gif"}
 GRIDS_SHOWN = 6
@@ -25,7 +25,8 @@ def page(folder: Path) -> str:
         loader=jinja2.PackageLoader("labs.kit"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"words": _words, "number": number, "setting": _setting}
-    record, points = RunFolder(folder).record, read_points(folder / "journal.jsonl")
+    run = RunFolder(folder)
+    record, points = run.record, run.points()
     return environment.get_template("report.html").render(
         record=record,
         heading=record["summary_line"] or record["lab"],

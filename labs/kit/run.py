@@ -1,4 +1,4 @@
-"""A run: it drives a learner and records what happens, so that a lab is left with what it teaches.
+"""A run drives a learner and records what happens: what is left to the lab is its topic.
 
 for step, metrics in run.follow(learner, steps=config.steps):
     if run.every(1_000):
@@ -20,7 +20,7 @@ from labs.kit.config import Config, to_record
 from labs.kit.ends import STATUS, Diverged, Ended, Interrupts, MachineError
 from labs.kit.folder import RunFolder, all_runs, ensure_home, home
 from labs.kit.gallery import Gallery
-from labs.kit.journal import Journal, read_points
+from labs.kit.journal import Journal
 from labs.kit.lab import Lab
 from labs.kit.loading import Loading
 from labs.kit.meter import Meter
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from labs.kit.tracking import Tracker
 
 DEFAULT_PORT = 5000
-JOURNAL = "journal.jsonl"
 
 
 class Run(Loading, Showing):
@@ -154,7 +153,7 @@ class Run(Loading, Showing):
         """
         self._open()
         self.meter.settle()
-        kept = {point.step: point.value for point in read_points(self.folder.path / JOURNAL) if point.name == name}
+        kept = {point.step: point.value for point in self.folder.points() if point.name == name}
         return sorted(kept), [kept[step] for step in sorted(kept)]
 
     def summary(self, values: Mapping[str, float]) -> None:
@@ -164,7 +163,7 @@ class Run(Loading, Showing):
         self.folder.update(summary=self._facts["summary"])
 
     def note(self, text: str) -> None:
-        """Say something that nobody must miss: on the console, in the record and on the report's first lines."""
+        """Say what no reader may miss: on the console, in the record and at the top of the report."""
         print(f"note: {text}", flush=True)
         if text not in self._facts["notes"]:
             self._facts["notes"].append(text)
@@ -215,12 +214,12 @@ class Run(Loading, Showing):
         if self._ranks.first:
             self._enter_store()
         self._enter_group()
-        known = read_points(self.folder.path / JOURNAL) if resumed else []
+        known = self.folder.points() if resumed else []
         self._write_record(now)
         keep = None
         if self._origin.replays:
-            keep = {(point.name, point.step) for point in read_points(self._origin.replays.path / JOURNAL)}
-        journal = Journal(self.folder.path / JOURNAL)
+            keep = {(point.name, point.step) for point in self._origin.replays.points()}
+        journal = Journal(self.folder.journal)
         self.recorder = Recorder(journal, self.tracker.points, known=known, keep=keep)
         self.meter = Meter(self.recorder, at_once=self.device.type == "cpu", watch=self._origin.watch)
         self.gallery = Gallery(self.folder.path, self.tracker, resumed=resumed) if self._ranks.first else Unseen()
@@ -343,14 +342,15 @@ class Run(Loading, Showing):
             )
 
     def farewell(self) -> None:
-        """Say what came out and where to see it."""
+        """Print the summary, and where the report and the dashboard are."""
         if not self._ranks.first:
             return
+        from labs.kit.report import number
         from labs.kit.tracking import store_name, training_view
 
         print(f"finished {self.tracker.name} after {self.seconds:.1f} s of training")
         for name, value in self._facts["summary"].items():
-            print(f"  {name:<32} {value:,.4g}")
+            print(f"  {name:<32} {number(value)}")
         print(f"  report     {self.folder.path / 'report.html'}")
         page = training_view(self.tracker.experiment, self.tracker.run_id)
         store = store_name()

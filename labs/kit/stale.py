@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from foundations.errors import InputError
 from labs.kit.ends import STATUS, MachineError
 from labs.kit.folder import RunFolder, all_runs
-from labs.kit.journal import read_points
 
 if TYPE_CHECKING:
     from labs.kit.tracking import Client
@@ -17,18 +16,19 @@ if TYPE_CHECKING:
 def sweep(client: "Client | None" = None) -> list[RunFolder]:
     """Mark every stale run, upload what the store lacks, and give the runs concerned.
 
-    A store that does not answer is left for the next sweep. Without `client`, the store is opened if there is need.
+    What cannot be written or uploaded now is left for the next sweep. Without `client`, the store is opened where it is
+    needed.
     """
     found = [run for run in all_runs() if _is_unsettled(run.record) and not run.alive()]
     for run in found:
         try:
             run.open()  # nobody resumes it meanwhile
-        except InputError:
+        except (InputError, OSError):  # somebody does already, or nothing can be written here
             continue
         try:
             _mark(run)
             _upload(run, client)
-        except MachineError as trouble:
+        except (MachineError, OSError) as trouble:
             print(f"note: {run.record['name']} is not uploaded yet: {trouble}", flush=True)
         finally:
             run.close()
@@ -63,6 +63,6 @@ def _upload(run: RunFolder, client: "Client | None") -> None:
     tracker = tracking.Tracker(client, record["experiment"], record["id"], record["name"])
     tracker.folder(run.path)
     tracker.tags({"ended": record["ended"], "metrics_digest": record.get("digest", "")})
-    taken = tracker.points(read_points(run.path / "journal.jsonl"))
+    taken = tracker.points(run.points())
     tracker.end(STATUS[record["ended"]])
     run.update(uploaded=taken)

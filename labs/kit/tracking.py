@@ -150,7 +150,7 @@ class Tracker:
 
     @classmethod
     def again(cls, run_id: str) -> "Tracker":
-        """A run that was there before, running once more."""
+        """An earlier run, marked as running again."""
         client = open_store()
         try:
             run = client.get_run(run_id)

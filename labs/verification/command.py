@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from labs.kit.console import open_console
 from labs.kit.parser import Parser
 
 if TYPE_CHECKING:
     from labs.verification.report import Found
-
-PIPE_WIDTH = 200
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -51,14 +50,12 @@ def _parser() -> Parser:
 
 def _print_table(found: Sequence["Found"]) -> None:
     """In colours on a terminal, as plain columns elsewhere."""
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, markup=False, highlight=False)
     table = Table(box=None, pad_edge=False)
     for title in found[0].titles:
         figure = title in ("value", "gradient", "bound", "weights", "published")
         table.add_column(title, justify="right" if figure else "left", no_wrap=figure)
     for each in found:
         table.add_row(*each.cells, style=None if each.ok else "bold red")
-    console.print(table)
+    open_console().print(table)

@@ -8,8 +8,8 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from agents.a2c import A2C
+from agents.environments import make_environments
 from agents.evaluation import evaluate
-from agents.interaction import make_environments
 from agents.playing import Agent
 from agents.ppo import PPO
 from agents.reinforce import REINFORCE

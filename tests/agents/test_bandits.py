@@ -23,7 +23,10 @@ from agents.bandits import (
     PacedBidder,
     Pacing,
     lai_robbins,
+    logarithmic_growth,
     play_day,
+    share_of_optimum,
+    without_budget,
 )
 from agents.bandits.policy import first_of_the_best
 from agents.envs.ad_bidding import AdBiddingVectorEnv
@@ -161,6 +164,16 @@ def test_the_bound_of_lai_and_robbins_by_hand():
     assert lai_robbins([0.5, 0.6, 0.6]) == pytest.approx(0.1 / divergence)
 
 
+def test_growth_is_the_slope_over_the_logarithm_of_the_rounds():
+    rounds = np.arange(1, 101)
+    assert logarithmic_growth(3 * np.log(rounds)[:, None] + np.array([5.0, 7.0])) == pytest.approx(3)
+
+
+def test_a_single_look_has_no_growth():
+    with pytest.raises(InputError, match=r"looks=1: must be at least 2"):
+        logarithmic_growth(np.ones((1, 3)))
+
+
 # --- agents -----------------------------------------------------------------------------------------------------------
 
 
@@ -208,18 +221,26 @@ def marketing_agent(pacing=True, runs=10):
     customers = MarketingVectorEnv(runs, world=None, **AT_ONCE)
     budget = Budget(customers.costs, Pacing(runs, 1000)) if pacing else None
     policy = LinearThompson(runs, 4, 4, stream())
-    segment = lambda observations: observations[:, :4].astype(float)  # noqa: E731
-    return BanditAgent(customers, policy, streams=Streams(0), rounds=1000, context=segment, budget=budget)
+    return BanditAgent(customers, policy, streams=Streams(0), rounds=1000, context=without_budget, budget=budget)
 
 
 def test_with_pacing_the_budget_brings_more_conversions():
     paced, unpaced = marketing_agent(), marketing_agent(pacing=False)
     play(paced, 3), play(unpaced, 3)
-    optimum = paced.interaction.environments.optimum
-    paced_share = 1 - np.diff(paced.curve, axis=0)[-1] / (1000 * optimum)
-    unpaced_share = 1 - np.diff(unpaced.curve, axis=0)[-1] / (1000 * optimum)
-    assert paced_share.mean() > 0.9
-    assert paced_share.mean() > unpaced_share.mean() + 0.15
+    paced_share, unpaced_share = (agent.shares_of_optimum()[-1].mean() for agent in (paced, unpaced))
+    assert paced_share > 0.9
+    assert paced_share > unpaced_share + 0.15
+
+
+def test_shares_of_the_optimum_are_what_was_expected_of_each_campaign():
+    agent = marketing_agent(runs=2)
+    agent.curve = [np.array([10.0, 0.0]), np.array([10.0, 50.0])]
+    agent.interaction.environments.optimum = np.array([0.1, 0.2])
+    assert agent.shares_of_optimum() == pytest.approx(np.array([[0.9, 1.0], [1.0, 0.75]]))
+
+
+def test_a_policy_sees_the_segment_and_not_the_money():
+    assert without_budget(np.array([[0, 1, 0.5, 0.25]], np.float32)).tolist() == [[0, 1]]
 
 
 def test_pacing_raises_the_price_of_money_by_hand():
@@ -261,6 +282,25 @@ def test_a_paced_bidder_bids_the_value_over_the_price_of_money():
     seen = np.array([[0.5, 0.5, 1.0, 1.0]], np.float32)
     assert PacedBidder(clicks, None, 1.0, price=4.0).act(seen, np.array([True])) == pytest.approx(np.array([[0.1]]))
     assert PacedBidder(clicks, None, 0.05, price=4.0).act(seen, np.array([True])) == pytest.approx(np.array([[0.05]]))
+
+
+def test_the_share_counts_clicks_to_expect_of_the_best_in_hindsight():
+    assert share_of_optimum(np.array([0.75, 0.1, 0.0]), np.array([1.5, 0.2, 0.0])) == pytest.approx([0.5, 0.5, 0])
+
+
+def test_a_second_day_begins_with_all_its_money_whatever_the_reset():
+    for mode in (AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP):
+        auctions = AdBiddingVectorEnv(2, world=None, rounds=50, budget=0.5, autoreset_mode=mode)
+        interaction = Interaction(auctions, 0)
+        days = [play_day(FixedBidder(1.0), interaction) for _ in range(2)]
+        assert [day["money"][0].tolist() for day in days] == [[1, 1], [1, 1]]
+        assert [day["money"].shape for day in days] == [(51, 2), (51, 2)]
+
+
+def test_hindsight_is_refused_where_the_next_day_is_not_drawn_yet():
+    auctions = AdBiddingVectorEnv(2, world=None, rounds=50)  # NEXT_STEP
+    with pytest.raises(InputError, match=r"autoreset_mode=.*must be AutoresetMode.SAME_STEP"):
+        FixedBidAgent(auctions, [0.05], streams=Streams(0))
 
 
 def test_who_loses_an_auction_learns_nothing_of_the_user():

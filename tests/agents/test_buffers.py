@@ -5,9 +5,13 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.spaces import Box, Discrete
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
-from agents.buffers import PrioritizedReplay, Replay, SumTree
-from agents.interaction import Interaction, Step, make_environments
+from agents.buffers import PrioritizedReplay, Replay, SumTree, without_repeats
+from agents.environments import make_environments
+from agents.interaction import Interaction, Step
 from foundations.errors import InputError
 
 OBSERVATION, ACTION = Box(-100, 100, (1,), np.float32), Discrete(10)
@@ -194,6 +198,13 @@ def test_a_sum_tree_of_one_finds_it():
     tree = SumTree(1)
     tree.update(np.array([0]), np.array([2.0]))
     assert tree.find(np.array([0.0, 1.9])).tolist() == [0, 0]
+
+
+@given(arrays(np.int64, st.integers(1, 40), elements=st.integers(0, 19)))
+def test_without_repeats_every_number_is_there_once_and_found_again(indices):
+    kept, places = without_repeats(indices, 20)
+    assert sorted(indices[kept]) == sorted(set(indices.tolist()))
+    assert (indices[kept][places] == indices).all()
 
 
 # --- going on ---------------------------------------------------------------------------------------------------------

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from agents.dqn import DQN, EpsilonGreedy, next_values, td_targets
+from agents.environments import make_environments
 from agents.evaluation import evaluate
 from agents.fast_learning import ByAutograd, DenseByHand, differentiated
-from agents.interaction import make_environments
 from agents.networks import QNetwork
 from agents.playing import Agent
 from agents.spaces import describe_actions, describe_observations
@@ -66,6 +66,15 @@ def test_a_column_beside_a_row_is_refused():
     row, column = torch.zeros(4), torch.zeros(4, 1)
     with pytest.raises(InputError, match=r"^following shape=\(4, 1\): must be \(batch,\)"):
         td_targets(row, row, column)
+
+
+@pytest.mark.parametrize("double", [False, True])
+def test_what_was_drawn_several_times_has_the_value_that_each_would_have(double):
+    agent = trained(make(double=double), 5)
+    drawn = agent.replay.sample(60, np.random.default_rng(0), batches=4)  # of 100
+    after = torch.from_numpy(drawn.next_observations)
+    wanted = next_values(agent.target(after), agent.network(after) if double else None)
+    torch.testing.assert_close(agent._following(drawn), wanted.detach())
 
 
 class Endless(gym.Env):

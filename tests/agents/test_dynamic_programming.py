@@ -8,6 +8,7 @@ from agents.dynamic_programming import (
     action_values,
     evaluate_policy,
     greedy,
+    likeliest_path,
     model_of,
     policy_iteration,
     value_iteration,
@@ -62,6 +63,11 @@ def test_without_discount_values_that_grow_for_ever_are_refused(small):
         value_iteration(small, 1.0, limit=50)
 
 
+def test_a_limit_of_no_sweeps_is_refused(small):
+    with pytest.raises(InputError, match=r"limit=0: must be at least 1 sweep"):
+        value_iteration(small, 0.9, limit=0)
+
+
 @pytest.mark.parametrize(
     ("name", "gamma"),
     [
@@ -82,6 +88,17 @@ def test_value_and_policy_iteration_agree(name, gamma):
 def test_the_shortest_way_along_the_cliff_takes_thirteen_steps():
     model = exact_model(make_one("CliffWalking-v1"))
     assert model.at_start(value_iteration(model, 1.0).values) == -13
+
+
+def test_the_likeliest_path_along_the_cliff_leads_from_the_start_to_the_goal():
+    model = exact_model(make_one("CliffWalking-v1"))
+    assert likeliest_path(model, value_iteration(model, 1.0).policy).tolist() == [36, *range(24, 36), 47]
+
+
+def test_a_path_that_goes_round_in_circles_ends_before_its_first_state_comes_again(small):
+    assert likeliest_path(small, np.array([0, 1])).tolist() == [0]
+    up = np.zeros(48, int)  # along the cliff: to the upper wall, and no further
+    assert likeliest_path(exact_model(make_one("CliffWalking-v1")), up).tolist() == [36, 24, 12, 0]
 
 
 def test_the_optimum_of_the_lake_is_what_gymnasium_says():

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 import agents.evaluation
+from agents.environments import make_environments
 from agents.evaluation import evaluate
-from agents.interaction import make_environments
 from foundations.errors import InputError
 
 

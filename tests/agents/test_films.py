@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from agents.films import film, save_film
+from agents.films import film, halved, save_film
 from foundations.errors import InputError
 
 
@@ -52,6 +52,14 @@ def test_no_screen_is_needed(monkeypatch):
     monkeypatch.delenv("DISPLAY", raising=False)
     swing(1)
     assert os.environ["SDL_VIDEODRIVER"]
+
+
+def test_a_pixel_of_a_halved_film_is_the_mean_of_four():
+    frames = np.zeros((2, 4, 7, 3), np.uint8)
+    frames[1, 0, 0], frames[1, 3, 3] = 200, 100
+    small = halved(frames)
+    assert (small.shape, small.dtype) == ((2, 2, 3, 3), np.uint8)
+    assert (small[1, 0, 0, 0], small[1, 1, 1, 0], small.sum()) == (50, 25, 3 * 75)
 
 
 def test_a_saved_film_plays_at_its_speed_for_ever(tmp_path):

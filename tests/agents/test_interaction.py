@@ -7,7 +7,8 @@ import pytest
 import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-from agents.interaction import Interaction, make_environments
+from agents.environments import make_environments
+from agents.interaction import Interaction
 from foundations.errors import InputError
 
 BOTH = pytest.mark.parametrize("autoreset", ["next_step", "same_step"])

@@ -7,8 +7,8 @@ import torch
 from gymnasium import spaces
 from gymnasium.vector import SyncVectorEnv
 
+from agents.environments import make_environments
 from agents.evaluation import evaluate
-from agents.interaction import make_environments
 from agents.playing import Agent
 from agents.ppo import PPO, clipped_loss, clipped_slope
 from agents.rollouts import collect

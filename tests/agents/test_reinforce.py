@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from agents.environments import make_environments
 from agents.evaluation import evaluate
-from agents.interaction import make_environments
 from agents.playing import Agent
 from agents.reinforce import REINFORCE
 from foundations.errors import InputError

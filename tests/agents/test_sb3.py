@@ -8,7 +8,7 @@ import stable_baselines3
 import torch
 from stable_baselines3.common.vec_env import VecNormalize
 
-from agents.interaction import make_environments
+from agents.environments import make_environments
 from agents.playing import Agent
 from agents.sb3 import StableBaselines
 from agents.sb3.adapter import ALGORITHMS
@@ -182,12 +182,12 @@ def test_environments_that_reset_in_the_next_step_are_refused():
 
 
 def test_a_player_normalises_as_the_agent_did_when_it_was_made():
-    agent = trained(make("ppo", normalize_observations=True, normalize_rewards=True))
-    player = agent.player(greedy=True, stream=np.random.default_rng(0))
-    mean = player._normalizer.obs_rms.mean.copy()
-    trained(make("ppo", normalize_observations=True))
-    assert agent.model.get_vec_normalize_env().obs_rms.count > 160
+    agent = trained(make("ppo", normalize_observations=True, normalize_rewards=True), 2)
+    player, living = agent.player(greedy=True, stream=np.random.default_rng(0)), agent.model.get_vec_normalize_env()
+    mean = living.obs_rms.mean.copy()
+    trained(agent)
     player.act(np.full((2, 4), 50, np.float32), np.ones(2, np.bool_))
+    assert not (living.obs_rms.mean == mean).all()
     assert (player._normalizer.obs_rms.mean == mean).all()
 
 

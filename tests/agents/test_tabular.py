@@ -162,6 +162,12 @@ def test_on_the_cliff_sarsa_keeps_away_from_the_edge_and_earns_more_while_it_exp
     assert np.mean(comparison.returns["sarsa"][-1]) > np.mean(comparison.returns["q_learning"][-1]) + 10
 
 
+def test_the_late_return_is_the_mean_of_the_second_half():
+    comparison = compare(RECIPES["cliff_walking"], episodes=4, looks=4, seeds=2, streams=Streams(0))
+    comparison.returns["sarsa"] = [[-9.0, -9.0], [-9.0, -9.0], [-1.0, -2.0], [-3.0, -4.0]]
+    assert comparison.late_return("sarsa") == -2.5
+
+
 def test_a_player_reaches_what_the_table_promises():
     made = agent(QLearning, "CliffWalking-v1", gamma=1.0, learning_rate=1.0, episodes=300, epsilon=0.1)
     next(made.learn())

@@ -195,6 +195,12 @@ def test_impossible_worlds_are_refused(build, message):
         build()
 
 
+@pytest.mark.parametrize("single", SINGLES)
+def test_a_single_run_does_not_reset_by_itself(single):
+    with pytest.raises(InputError, match=r"autoreset_mode=.*must be left out"):
+        single(autoreset_mode=AutoresetMode.SAME_STEP)
+
+
 def test_an_action_that_is_none_is_refused():
     users = Recommender(items=3)
     users.reset(seed=0)

@@ -160,3 +160,10 @@ def test_labels_are_all_likeliest_first_unless_they_are_many():
 def test_labels_that_are_no_outputs_are_refused(labels):
     with pytest.raises(InputError, match="labels="):
         BlackBox(halves).choose_labels(np.array([0.5, 0.5]), labels)
+
+
+def test_a_single_value_is_called_value_and_several_are_numbered():
+    values = BlackBox(lambda x: x, outputs="values")
+    assert values.name_of(0, 1) == "value"
+    assert [values.name_of(label, 3) for label in range(3)] == ["0", "1", "2"]
+    assert BlackBox(halves, names=("cat", "dog")).name_of(1, 2) == "dog"

@@ -10,6 +10,7 @@ from agents.networks import ActorCritic
 from agents.spaces import describe_actions, describe_observations
 from explain.background import Background
 from explain.blackbox import BlackBox
+from explain.planted import LinearRule, random_slopes
 from explain.policies import explain_action, explain_episode
 from explain.tabular import explain_row
 from foundations.errors import InputError
@@ -20,37 +21,25 @@ STATES = np.random.default_rng(0).normal(size=(500, 4)) * SIZES + np.array([0.2,
 SAMPLES = 500
 
 
-class Rule:
-    """P(right) = sigmoid(slopes . z), z the state in standard deviations."""
-
-    def __init__(self, slopes):
-        self.slopes = np.asarray(slopes) / STATES.std(0)
-
-    def __call__(self, states):
-        right = 1 / (1 + np.exp(-(states - STATES.mean(0)) @ self.slopes))
-        return np.stack([1 - right, right], axis=1)
+def rule(slopes):
+    """Slopes per standard deviation."""
+    return LinearRule(np.asarray(slopes) / STATES.std(0), STATES.mean(0))
 
 
-def random_slopes(seed):
-    """Four slopes, each 1.6 times as large as the next, with signs, in any order."""
-    random = np.random.default_rng(seed)
-    return random.permutation(2.0 * 1.6 ** -np.arange(4)) * random.choice([-1, 1], 4)
-
-
-RULE = Rule([0.2, 0.5, 2.0, 1.0])
+RULE = rule([0.2, 0.5, 2.0, 1.0])
 
 
 @pytest.mark.parametrize("seed", range(30))
 def test_a_linear_rule_is_recovered_with_signs_and_ranks(seed):
-    slopes = random_slopes(seed)
+    slopes = random_slopes(4, np.random.default_rng(seed))
     for state in STATES[seed : seed + 3]:
-        found = explain_action(BlackBox(Rule(slopes)), state, STATES, samples=2000, seed=seed)
+        found = explain_action(BlackBox(rule(slopes)), state, STATES, samples=2000, seed=seed)
         np.testing.assert_array_equal(np.sign(found.weights[1]), np.sign(slopes))
         np.testing.assert_array_equal(np.argsort(np.abs(found.weights[1])), np.argsort(np.abs(slopes)))
 
 
 def test_what_a_policy_does_not_look_at_gets_next_to_no_weight():
-    found = explain_action(BlackBox(Rule([0, 1.5, 0, 0])), STATES[0], STATES, names=NAMES, samples=5000, seed=0)
+    found = explain_action(BlackBox(rule([0, 1.5, 0, 0])), STATES[0], STATES, names=NAMES, samples=5000, seed=0)
     assert found.top(1, 1)[0][0] == "velocity"
     assert np.abs(found.weights[1][[0, 2, 3]]).max() < 0.05 * found.weights[1][1]
 
@@ -110,6 +99,17 @@ def test_contributions_follow_the_state_along_an_episode():
     found = explain_episode(BlackBox(RULE), steps, STATES, label=1, names=NAMES, samples=SAMPLES, seed=0)
     assert spearmanr(found.contributions[:, 2], steps[:, 2]).statistic > 0.95
     assert np.abs(found.contributions[:, 2]).max() > 5 * np.abs(found.contributions[:, [0, 1, 3]]).max()
+
+
+def test_the_least_sure_step_is_the_one_nearest_the_threshold():
+    surest_right = np.tile(STATES.mean(0), (6, 1))
+    surest_right[:, 2] += SIZES[2] * np.array([3.0, 0.05, 2.0, 2.5, 1.5, 1.0])  # all push right: the median is sure
+    found = explain_episode(BlackBox(RULE), surest_right, STATES, label=1, names=NAMES, samples=SAMPLES, seed=0)
+    assert found.notable() == {
+        "lowest answer": 1, "second lowest": 5, "least sure": 1, "second highest": 3, "highest answer": 0,
+    }  # fmt: skip
+    assert found.row(1)["angle"].startswith(f"{surest_right[1, 2]:.3g} adds ")
+    assert found.row(1)["policy"] == round(float(found.predictions[1]), 4)
 
 
 def test_an_episode_becomes_a_table_and_a_figure():

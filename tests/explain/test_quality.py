@@ -5,7 +5,16 @@ import pytest
 
 from explain.blackbox import BlackBox
 from explain.explanation import Explanation
-from explain.quality import area_under, deletion_curve, grow_until_stable, insertion_curve, random_orders, stability
+from explain.quality import (
+    area_under,
+    deletion_curve,
+    grow_until_stable,
+    hidden_answers,
+    insertion_curve,
+    random_orders,
+    stability,
+    turned,
+)
 from explain.tabular import explain_row, hide_columns
 from foundations.errors import InputError
 
@@ -33,6 +42,26 @@ def test_many_orders_are_answered_in_one_call_as_one_by_one():
     together = deletion_curve(BOX, hide, orders, 0)
     for order, curve in zip(orders, together, strict=True):
         np.testing.assert_array_equal(curve, deletion_curve(BOX, hide, order, 0))
+
+
+def test_all_answers_are_given_up_to_the_last_step_asked_for():
+    both = BlackBox(lambda batch: np.stack([linear(batch), -linear(batch)], axis=1), outputs="values")
+    found = hidden_answers(both, hide, [[0, 2, 3, 1], [1, 3, 2, 0]], steps=2)
+    np.testing.assert_allclose(found[..., 0], [[7, 3, 1], [7, 7, 6]])
+    np.testing.assert_allclose(found[..., 1], -found[..., 0])
+
+
+def test_a_verdict_turns_where_another_class_is_the_likeliest():
+    box = BlackBox(lambda batch: np.stack([linear(batch), np.full(len(batch), 2.5)], axis=1), outputs="values")
+    np.testing.assert_array_equal(turned(box, hide, [0, 2, 3, 1]), [[False, False, True, True, True]])
+    by_threshold = turned(box, hide, [0, 2, 3, 1], decide=lambda answers: answers[..., 0] > 6, steps=1)
+    np.testing.assert_array_equal(by_threshold, [[False, True]])
+
+
+@pytest.mark.parametrize("steps", [0, 5])
+def test_more_steps_than_features_and_none_are_refused(steps):
+    with pytest.raises(InputError, match=f"steps={steps}: must be from 1 to 4"):
+        hidden_answers(BOX, hide, [0, 1, 2, 3], steps=steps)
 
 
 def test_the_area_is_the_mean_height():
@@ -120,6 +149,11 @@ def test_it_is_said_when_the_limit_comes_before_the_seeds_agree():
     found = grow_until_stable(noisy, start=50, limit=100, top=2)
     assert not found.enough
     assert [samples for samples, _ in found.stages] == [50, 100]
+
+
+def test_the_last_stage_is_the_limit_itself():
+    found = grow_until_stable(noisy, start=50, limit=150, top=2, jaccard=1)
+    assert [samples for samples, _ in found.stages] == [50, 100, 150]
 
 
 @pytest.mark.parametrize("settings", [{"start": 100, "limit": 50}, {"jaccard": 0}, {"seeds": (1,)}, {"top": 0}])

@@ -299,6 +299,10 @@ def test_a_padding_mask_shows_as_many_places_as_a_sequence_is_long():
         (lambda: scaled_dot_product_attention(*3 * [torch.ones(2, 3)], body="fast"), "body='fast'"),
         (lambda: attention_weights(torch.ones(2, 3), torch.ones(2, 4)), r"key shape=\(2, 4\)"),
         (lambda: dot_attention(torch.ones(2, 3), torch.ones(2, 3), torch.ones(5, 3)), r"value shape=\(5, 3\)"),
+        (
+            lambda: additive_attention(*3 * [torch.ones(2, 3)], torch.ones(1)),
+            r"direction shape=\(1,\): must be \(3,\), the query's features",
+        ),
         (lambda: KeyValueCache(0), "capacity=0"),
         (
             lambda: KeyValueCache(2).extend(torch.ones(1, 1, 3, 4), torch.ones(1, 1, 3, 4)),

@@ -200,6 +200,12 @@ def test_impossible_bounds_are_refused_by_name(bounds):
         random_affine(IMAGES, stream(), **bounds)
 
 
+@pytest.mark.parametrize("augment", [random_affine, lambda images, stream: random_noise(images, stream, largest=0.1)])
+def test_bytes_are_refused_where_pixels_are_mixed(augment):
+    with pytest.raises(InputError, match=r"input dtype=torch.uint8: .*/ 255"):
+        augment((255 * IMAGES).byte(), stream())
+
+
 def test_maps_for_another_number_of_images_are_refused():
     with pytest.raises(InputError, match="maps shape"):
         affine(IMAGES, torch.zeros(5, 2, 3))

@@ -59,6 +59,14 @@ def test_resuming_is_exact_across_epochs(seen, tmp_path):
         assert torch.equal(straight.next(), resumed.next())
 
 
+def test_a_place_beyond_the_epoch_is_refused():
+    larger = _batches(10, 3)
+    for _ in range(3):
+        larger.next()
+    with pytest.raises(InputError, match=r"state position=3: must be from 0 to 1"):
+        _batches(5, 3).load_state_dict(larger.state_dict())
+
+
 def test_the_global_stream_is_left_alone():
     before = torch.get_rng_state()
     _batches(10, 3).next()

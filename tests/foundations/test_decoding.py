@@ -204,6 +204,7 @@ def test_a_state_that_cannot_be_sorted_is_refused():
         ({"length_penalty": -1.0}, "length_penalty"),
         ({"maximum_length": 0}, "maximum_length"),
         ({"end": -1}, "end"),
+        ({"pad": -1}, "pad"),
         ({"end": 4}, "log_probabilities shape"),
     ],
 )

@@ -142,6 +142,13 @@ def test_a_wrong_gradient_leaves_those_behind_it_right(network, x):
     assert min(differences[name].relative for name in ("0.weight", "0.bias", "input 0")) > 0.01
 
 
+def test_a_gradient_that_is_not_a_number_does_not_pass_behind_one_that_is_right():
+    report = derivatives.check_gradients(lambda x, y: x.sum() + (0 * y).sqrt().sum(), torch.ones(2), torch.ones(2))
+    assert report.differences["input 0"].relative < 1e-8
+    assert report.differences["input 1"].relative == math.inf
+    assert not report.passes()
+
+
 def test_a_gradient_that_is_zero_passes(network, x):
     normalised = nn.Sequential(network[0], nn.BatchNorm1d(4), network[2])  # its first bias moves nothing
     assert derivatives.check_gradients(normalised, x).passes()
@@ -204,6 +211,7 @@ def test_dropout_in_training_is_refused_and_in_evaluation_passes(network, x, gen
         (lambda: derivatives.partial_derivative(torch.sum, torch.ones(2), 2), "index=2"),
         (lambda: derivatives.partial_derivative(torch.sum, torch.ones(2, 2), 1), "index=1"),
         (lambda: derivatives.chain_rule([], 1.0), r"functions=\[\]: must be one function or more"),
+        (lambda: derivatives.check_gradients(torch.log, torch.tensor([-1.0])), "function='.*': must be finite"),
         (lambda: derivatives.check_gradients(torch.abs, torch.tensor([1])), r"inputs=\[torch.int64\]"),
         (
             lambda: derivatives.check_gradients(lambda x: x.detach(), torch.ones(1)),

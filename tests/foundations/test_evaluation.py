@@ -46,6 +46,22 @@ def test_accuracy_equals_scikit_learns(generator):
     assert accuracy(logits, labels) == accuracy_score(labels, logits.argmax(1))
 
 
+def test_the_accuracy_of_a_sequence_is_the_share_of_all_its_places():
+    logits = torch.eye(3)[torch.tensor([[0, 1], [2, 2]])].transpose(1, 2)  # (batch, classes, time)
+    assert accuracy(logits, torch.tensor([[0, 1], [2, 0]])) == 0.75
+
+
+def test_a_network_in_double_precision_is_evaluated_in_double_precision(line):
+    network, x, y = line
+    found = evaluate(network.double(), x.double(), y.double(), {"mse": mean_squared_error})
+    assert found["mse"] == mean_squared_error(network(x.double()), y.double()).item()
+
+
+def test_predictions_in_half_precision_are_measured_in_float32(line):
+    network, x, y = line
+    assert evaluate(network.bfloat16(), x.bfloat16(), y, {"mse": mean_squared_error})["mse"] > 0
+
+
 def test_the_root_mean_squared_error_equals_scikit_learns(generator):
     found, wanted = torch.randn(2, 50, generator=generator, dtype=torch.float64)
     assert root_mean_squared_error(found, wanted) == pytest.approx(sklearn_rmse(wanted, found), abs=1e-12)
@@ -68,7 +84,9 @@ def test_validation_measures_the_loss_and_every_metric_by_name(line):
         (lambda network, x, y: predict(network, x[:0]), "inputs"),
         (lambda network, x, y: predict(network, x, batch_size=0), "batch_size"),
         (lambda network, x, y: evaluate(network, x, y[:3], {}), "targets"),
-        (lambda network, x, y: accuracy(x, y[:3]), "labels"),
+        (lambda network, x, y: accuracy(x, y[:3, 0]), "labels shape"),
+        (lambda network, x, y: accuracy(x, torch.zeros(11, 1)), "labels shape"),
+        (lambda network, x, y: accuracy(y, torch.zeros(11)), "logits shape"),
         (lambda network, x, y: Validation(x, y[:3], every=1), "validation targets"),
         (lambda network, x, y: Validation(x, y, every=0), "every"),
     ],

@@ -74,6 +74,11 @@ def test_orthogonal_rows_or_columns_have_length_gain(shape, generator):
     torch.testing.assert_close(small @ small.T, 9 * torch.eye(len(small)), rtol=1e-5, atol=1e-5)
 
 
+def test_orthogonal_matrices_of_doubles_are_orthogonal_in_double_precision(generator):
+    matrix = initializers.orthogonal_(torch.empty(6, 6, dtype=torch.float64), generator=generator)
+    torch.testing.assert_close(matrix @ matrix.T, torch.eye(6, dtype=torch.float64), rtol=0, atol=1e-14)
+
+
 def test_orthogonal_matrices_are_reflections_as_often_as_rotations(generator):
     signs = [initializers.orthogonal_(torch.empty(3, 3), generator=generator).det().item() for _ in range(200)]
     assert 70 < sum(sign > 0 for sign in signs) < 130

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import sklearn.metrics.pairwise
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,6 +29,29 @@ def test_dot_of_perpendicular_vectors_is_zero():
 def test_dot_takes_batches():
     a, b = _random(5, 3), _random(3)
     np.testing.assert_allclose(linear_algebra.dot(a, b), a.numpy() @ b.numpy(), rtol=1e-10, atol=1e-12)
+
+
+def test_a_unit_vector_has_length_one_and_the_direction_of_its_vector():
+    a = _random(5, 3)
+    unit = linear_algebra.unit_vector(a)
+    np.testing.assert_allclose(np.linalg.norm(unit, axis=-1), np.ones(5), rtol=1e-12)
+    np.testing.assert_allclose(unit, a / a.norm(dim=-1, keepdim=True), rtol=1e-12)
+
+
+def test_a_short_vector_has_a_unit_vector_and_zero_stays_zero():
+    assert linear_algebra.unit_vector(torch.tensor([0.0, 1e-15])).tolist() == [0, 1]
+    assert linear_algebra.unit_vector(torch.zeros(2)).tolist() == [0, 0]
+
+
+@given(sizes, sizes, sizes)
+def test_cosine_similarity_agrees_with_scikit_learn(rows, columns, size):
+    a, b = _random(rows, size), _random(columns, size).flip(0)
+    wanted = sklearn.metrics.pairwise.cosine_similarity(a.numpy(), b.numpy())
+    np.testing.assert_allclose(linear_algebra.cosine_similarity(a, b), wanted, rtol=1e-10, atol=1e-12)
+
+
+def test_a_zero_vector_is_similar_to_nothing():
+    assert linear_algebra.cosine_similarity(torch.zeros(1, 3), torch.ones(2, 3)).tolist() == [[0, 0]]
 
 
 @given(sizes, sizes, sizes)
@@ -98,6 +122,8 @@ def test_grey_of_white_is_white():
         (lambda: linear_algebra.matrix_product(torch.ones(2, 3), torch.ones(2, 3)), r"b shape=\(2, 3\)"),
         (lambda: linear_algebra.matrix_product(torch.ones(3), torch.ones(3, 1)), r"a shape=\(3,\)"),
         (lambda: linear_algebra.matrix_product(torch.ones(1, 3), torch.ones(3)), r"b shape=\(3,\)"),
+        (lambda: linear_algebra.cosine_similarity(torch.ones(3), torch.ones(1, 3)), r"a shape=\(3,\)"),
+        (lambda: linear_algebra.cosine_similarity(torch.ones(1, 3), torch.ones(1, 1)), r"b shape=\(1, 1\)"),
         (lambda: linear_algebra.transpose(torch.ones(3)), r"a shape=\(3,\)"),
         (lambda: linear_algebra.image_to_vector(torch.ones(3)), r"image shape=\(3,\)"),
         (lambda: linear_algebra.vector_to_image(torch.ones(783)), r"vector shape=\(783,\): must be \(..., 784\)"),

@@ -39,6 +39,13 @@ def test_it_stops_where_the_loss_diverges():
     assert result.smoothed[-1] > 4 * min(result.smoothed)
 
 
+def test_a_falling_loss_below_zero_does_not_count_as_diverged():
+    network, optimizer, _ = _trio(lr=1.0)
+    falling = iter(range(-1, -100, -1))
+    result = learning_rate_range_test(network, optimizer, lambda: network[1].weight.sum() * 0 + next(falling), steps=5)
+    assert result.losses == [-1, -2, -3, -4, -5]
+
+
 def test_a_loss_that_becomes_infinite_is_left_out():
     network, optimizer, _ = _trio(lr=1.0)
     losses = iter([2.0, 1.0, float("inf"), 1.0])

@@ -287,6 +287,11 @@ def test_impossible_strengths_are_refused_by_name(value):
         max_norm_([], value)
 
 
+def test_a_vector_has_no_units_whose_norm_could_be_bounded():
+    with pytest.raises(InputError, match=r"weight shape=\(3,\)"):
+        max_norm_([torch.ones(3)], 1.0)
+
+
 def test_a_share_outside_the_unit_interval_is_refused():
     with pytest.raises(InputError, match=r"l1_share=1\.5"):
         elastic_net_penalty(0.1, l1_share=1.5)

@@ -31,6 +31,11 @@ def test_a_low_temperature_and_none_take_the_likeliest(generator):
     assert sample(LOGITS.expand(2, 3, 4), temperature=0).tolist() == [[0, 0, 0], [0, 0, 0]]
 
 
+def test_a_temperature_near_0_takes_the_likeliest_where_a_quotient_would_be_infinite(generator):
+    assert sample(torch.tensor([60.0, 70.0]).half(), generator, temperature=1e-3).item() == 1
+    assert sample(torch.tensor([60.0, 70.0]), generator, temperature=1e-37).item() == 1
+
+
 def test_top_k_draws_among_the_k_likeliest_in_their_own_proportion(generator):
     assert shares(generator, top_k=2) == pytest.approx([0.625, 0.375, 0, 0], abs=0.015)
 

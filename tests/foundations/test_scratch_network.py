@@ -112,6 +112,37 @@ def test_running_statistics_agree_with_torch():
         np.testing.assert_allclose(buffer, twin.state_dict()[name].numpy(), atol=1e-12, err_msg=name)
 
 
+def test_the_twin_of_torchs_layers_says_what_the_network_says():
+    own, _ = convolutional()
+    own.forward(IMAGES)  # running statistics that are not the first ones
+    twin = scratch.as_torch(own)
+    with torch.no_grad():
+        np.testing.assert_allclose(twin(torch.tensor(IMAGES)).numpy(), own.predict(IMAGES), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [scratch.Identity(), scratch.ReLU(), scratch.Softmax(), scratch.Dropout(0.5, generator=draw())],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_a_layer_without_weights_has_a_twin_too(layer):
+    network, x = scratch.Network([layer]), draw().standard_normal((4, 6))
+    np.testing.assert_allclose(scratch.as_torch(network)(torch.tensor(x)).numpy(), network.predict(x), atol=1e-12)
+
+
+def test_the_weights_of_a_twin_are_copies():
+    own = scratch.Network([scratch.Dense(2, 3, generator=draw())])
+    kept = scratch.as_torch(own)[0].weight.detach().clone()
+    twin = scratch.as_torch(own)
+    own.parameters()["0.weight"] += 1
+    assert torch.equal(twin[0].weight, kept)
+
+
+def test_a_layer_without_a_twin_is_refused_by_name():
+    with pytest.raises(InputError, match=r"layer=Recurrent: must be .* to have a twin"):
+        scratch.as_torch(scratch.Network([scratch.Recurrent(1, 1, 1, generator=draw())]))
+
+
 def test_recurrent_layer_agrees_with_torch():
     layer = scratch.Recurrent(3, 4, 2, generator=draw(), dtype=np.float64)
     twin, head = nn.RNN(3, 4, batch_first=True).double(), nn.Linear(4, 2).double()
@@ -267,6 +298,8 @@ BAD = {
     "kernel_size=0": lambda: scratch.Convolution(1, 1, 0, generator=draw()),
     "truncate=0": lambda: scratch.Recurrent(1, 1, 1, 0, generator=draw()),
     "p=-0.1": lambda: scratch.Dropout(-0.1, generator=draw()),
+    "x=0: must be at least 1": lambda: scratch.Network([scratch.ReLU()]).predict(np.ones((0, 3))),
+    "batch_size=0": lambda: scratch.Network([scratch.ReLU()]).predict(np.ones((2, 3)), batch_size=0),
     "gradients=[]": lambda: scratch.Network([scratch.Dense(1, 1, generator=draw())]).update(scratch.SGD(0.1)),
 }
 

@@ -4,11 +4,17 @@ from torch import Tensor
 
 from foundations.decoding import select_rows
 from foundations.errors import InputError
-from foundations.networks.seq2seq import RecurrentSeq2Seq, Seq2Seq, TransformerSeq2Seq, source_lengths, translate
+from foundations.networks.seq2seq import (
+    RecurrentSeq2Seq,
+    Seq2Seq,
+    TransformerSeq2Seq,
+    translate,
+    translate_and_look,
+)
 from foundations.optimizers import Adam
 from foundations.streams import Streams
 from foundations.teacher_forcing import TeacherForcing, exact_match, token_cross_entropy
-from foundations.text import Vocabulary
+from foundations.text import Vocabulary, lengths_of
 from foundations.training import SupervisedLearner
 
 KINDS = ["rnn", "gru", "lstm", "transformer"]
@@ -47,7 +53,7 @@ def test_the_state_can_be_sorted_between_steps(kind):
 def test_padding_changes_nothing(kind):
     model = build(kind).eval()
     together = model(SOURCE, TOKENS)
-    for row, length in enumerate(source_lengths(SOURCE)):
+    for row, length in enumerate(lengths_of(SOURCE)):
         alone = model(SOURCE[row : row + 1, :length], TOKENS[row : row + 1])
         torch.testing.assert_close(together[row : row + 1], alone)
 
@@ -114,6 +120,32 @@ def test_the_scores_of_a_beam_are_the_models(kind):
         each = model(SOURCE, given).log_softmax(dim=2).gather(2, tokens[:, :, None])[:, :, 0]
         real = torch.arange(tokens.shape[1]) < found.lengths[:, rank, None]
         torch.testing.assert_close((each * real).sum(dim=1), found.log_probabilities[:, rank])
+
+
+def test_a_beam_of_one_is_scored_with_its_length_penalty():
+    model = build("gru")
+    found = translate(model, SOURCE, maximum_length=4, length_penalty=1.0)
+    plain = translate(model, SOURCE, maximum_length=4)
+    assert torch.equal(found.tokens, plain.tokens)
+    torch.testing.assert_close(found.scores, plain.scores / ((5 + plain.lengths) / 6))
+
+
+def test_an_impossible_length_penalty_is_refused_whatever_the_width():
+    with pytest.raises(InputError, match=r"^length_penalty=-1"):
+        translate(build("gru"), SOURCE, maximum_length=4, length_penalty=-1.0)
+
+
+@pytest.mark.parametrize("kind", ["gru", "transformer"])
+def test_looking_shows_the_attention_of_each_step_that_was_taken(kind):
+    model = build(kind)
+    found, weights = translate_and_look(model, SOURCE, maximum_length=4)
+    assert model.training
+    assert torch.equal(found.tokens, translate(model, SOURCE, maximum_length=4).tokens)
+    assert weights.shape == (3, found.tokens.shape[2], 5)
+    memory = model.eval().encode(SOURCE)
+    for time in range(found.tokens.shape[2]):  # each row again, from the tokens before it alone
+        given = torch.cat([TOKENS[:, :1], found.tokens[:, 0, :time]], dim=1)
+        torch.testing.assert_close(weights[:, time], model.attention(given, memory)[:, -1])
 
 
 def test_translating_puts_the_mode_back():
@@ -209,7 +241,7 @@ def test_exact_match_counts_what_greedy_decoding_finds(kind):
         (SOURCE[:, :0], None, "source"),
         (SOURCE.double(), None, "source"),
         (SOURCE.flip(1), None, "padded behind"),
-        (torch.zeros_like(SOURCE), None, "an empty source"),
+        (torch.zeros_like(SOURCE), None, "source='nothing but padding'"),
         (torch.tensor([[4, 10]]), None, "token=10"),
         (SOURCE, torch.tensor([5, 3]), "lengths"),
         (SOURCE, torch.tensor([6, 3, 1]), "between 1 and 5"),

@@ -5,6 +5,7 @@ from scipy import stats
 from foundations.errors import InputError
 from foundations.statistics import (
     bootstrap_interval,
+    cohens_d,
     improvement_interval,
     interquartile_mean,
     probability_of_improvement,
@@ -120,6 +121,22 @@ def test_a_full_separation_leaves_room_on_one_side_only():
     assert 0.5 < low < high == 1
 
 
+@pytest.mark.parametrize(("ours", "others"), [(5, 5), (3, 12)])
+def test_cohens_d_is_the_t_statistic_without_the_numbers_of_runs(ours, others):
+    left, right = normal(0.7, ours), normal(0, others, seed=1)
+    t = stats.ttest_ind(left, right).statistic
+    assert cohens_d(left, right) == pytest.approx(t * (1 / ours + 1 / others) ** 0.5)
+
+
+def test_cohens_d_of_two_and_two_runs_worked_by_hand():
+    assert cohens_d([96, 98], [90, 92]) == pytest.approx(6 / 2**0.5)
+
+
+def test_without_any_spread_cohens_d_is_zero_or_infinite():
+    assert cohens_d([1, 1], [1, 1]) == 0
+    assert cohens_d([1, 1], [2, 2]) == -np.inf
+
+
 @pytest.mark.parametrize(
     ("compute", "named"),
     [
@@ -129,6 +146,7 @@ def test_a_full_separation_leaves_room_on_one_side_only():
         (lambda: bootstrap_interval([1, 2], stream=stream(), resamples=0), "resamples=0"),
         (lambda: probability_of_improvement(np.ones((2, 3)), np.ones((2, 2))), "others.shape"),
         (lambda: improvement_interval(np.ones((2, 3)), np.ones((2, 3))), "scores.shape"),
+        (lambda: cohens_d([1], [1, 2]), "scores.shape"),
         (lambda: improvement_interval([1, 2], [1, 2], confidence=95), "confidence=95"),
     ],
 )

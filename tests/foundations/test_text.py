@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from foundations.batches import Batches
 from foundations.errors import InputError
-from foundations.text import SPECIALS, BucketedBatches, Vocabulary, characters, pad, words
+from foundations.text import SPECIALS, BucketedBatches, Vocabulary, characters, lengths_of, pad, words
 
 TOKENS = st.text(alphabet="abcdefg", min_size=1)
 
@@ -147,6 +147,7 @@ def test_padding_fills_up_behind(sequences):
     for row, length, sequence in zip(tokens, lengths, sequences, strict=True):
         assert row[:length].tolist() == sequence
         assert not row[length:].any()
+    assert torch.equal(lengths_of(tokens), lengths)
 
 
 def test_padding_goes_to_the_size_asked_for():
@@ -160,6 +161,14 @@ def test_padding_goes_to_the_size_asked_for():
 def test_sequences_that_are_empty_or_too_long_are_refused(sequences, text):
     with pytest.raises(InputError, match=text):
         pad(sequences, 2)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "text"), [([[4, 0], [0, 0]], "^name='nothing but padding'"), ([[0, 4]], "^name='padding before tokens'")]
+)
+def test_lengths_of_what_is_not_padded_behind_are_refused(tokens, text):
+    with pytest.raises(InputError, match=text):
+        lengths_of(torch.tensor(tokens), "name")
 
 
 def _bucketed(lengths: torch.Tensor, batch_size: int, seed: int = 0, **settings: int) -> BucketedBatches:

@@ -3,6 +3,8 @@ import pickle
 
 import pytest
 import torch
+from sklearn.model_selection import LeaveOneOut, cross_val_score
+from sklearn.neighbors import KNeighborsClassifier
 from torch import nn
 
 from foundations.averaging import recompute_batch_norm
@@ -14,7 +16,17 @@ from foundations.normalization import BatchNorm
 from foundations.optimizers import AdamW
 from foundations.streams import Streams
 from foundations.training import SupervisedLearner, fit
-from foundations.transfer import block_learning_rates, blocks, freeze, replace_head, thaw, thaw_last_blocks
+from foundations.transfer import (
+    block_features,
+    block_learning_rates,
+    blocks,
+    few_shot,
+    freeze,
+    nearest_neighbour_accuracy,
+    replace_head,
+    thaw,
+    thaw_last_blocks,
+)
 
 IMAGES = torch.rand(40, 1, 28, 28, generator=torch.Generator().manual_seed(1))
 LABELS = torch.arange(40) % 5
@@ -234,6 +246,55 @@ def test_training_goes_on_exactly_with_frozen_blocks():
 def test_what_cannot_be_is_refused(call, named):
     with pytest.raises(InputError, match=named):
         call()
+
+
+def test_few_shots_are_as_many_different_samples_of_each_class(generator):
+    chosen = few_shot(LABELS, 3, generator)
+    assert LABELS[chosen].tolist() == [label for label in range(5) for _ in range(3)]
+    assert len(chosen.unique()) == 15
+
+
+def test_few_shots_depend_on_the_stream_alone(generator):
+    first, again, other = (few_shot(LABELS, 3, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("shots", [0, 9])
+def test_more_shots_than_the_rarest_class_has_samples_are_refused(shots, generator):
+    with pytest.raises(InputError, match=f"shots={shots}: must be from 1 to 8"):
+        few_shot(LABELS, shots, generator)
+
+
+def test_features_behind_the_blocks_begin_with_the_input_and_end_with_what_the_head_takes(generator):
+    network = LeNet5(generator=generator)
+    features = block_features(network, IMAGES)
+    assert list(features) == ["input", "c1", "c3", "c5", "f6"]
+    torch.testing.assert_close(features["input"], IMAGES.flatten(1))
+    torch.testing.assert_close(network.head(features["f6"]), network(IMAGES))
+    torch.testing.assert_close(features["c1"], network.body.s2(network.body.c1(IMAGES)).detach().flatten(1))
+
+
+def test_looking_at_features_leaves_a_network_in_training_as_it_was():
+    network = _resnet().train()
+    before = _copy(network)
+    block_features(network, IMAGES)
+    assert _changed(before, network) == set()
+    assert all(module.training for module in network.modules())
+
+
+def test_the_nearest_neighbours_accuracy_is_scikit_learns_with_each_sample_left_out(generator):
+    features, labels = torch.randn(60, 3, generator=generator), torch.arange(60) % 3
+    features += labels[:, None]
+    twin = cross_val_score(KNeighborsClassifier(1), features.numpy(), labels.numpy(), cv=LeaveOneOut()).mean()
+    assert nearest_neighbour_accuracy(features, labels) == pytest.approx(twin)
+    assert 0.3 < twin < 1
+
+
+@pytest.mark.parametrize(("count", "shape"), [(1, (1,)), (4, (4, 1))])
+def test_neighbours_need_two_samples_and_a_label_each(count, shape):
+    with pytest.raises(InputError, match=r"^(features|labels shape)="):
+        nearest_neighbour_accuracy(torch.zeros(count, 2), torch.zeros(shape))
 
 
 def test_a_network_without_a_body_is_refused():

@@ -5,7 +5,17 @@ import pytest
 import torch
 
 from foundations.errors import InputError
-from generative.boltzmann import RBM, LabelledRBM, annealing_path, base_rates, exact_log_partition, log_partition
+from generative.boltzmann import (
+    RBM,
+    LabelledRBM,
+    LogPartition,
+    annealing_path,
+    base_rates,
+    exact_log_partition,
+    log_likelihood,
+    log_partition,
+    mean_log_likelihood,
+)
 
 
 def stream(seed=0):
@@ -108,6 +118,16 @@ def test_impossible_settings_are_refused(arguments, named):
     chains, temperatures, rates = arguments
     with pytest.raises(InputError, match=named):
         log_partition(machine(), chains, temperatures, stream(), rates)
+
+
+def test_the_mean_log_likelihood_takes_its_error_bars_from_those_of_the_partition_function():
+    rbm, exact = machine(), exact_log_partition(machine())
+    rows = torch.eye(20)
+    value, low, high = mean_log_likelihood(rbm, rows, LogPartition(exact, exact - 3, exact + 1, 10.0))
+    assert value == pytest.approx(float(log_likelihood(rbm, rows, exact).mean().detach()), rel=1e-5)
+    assert (low, high) == pytest.approx((value - 1, value + 3))
+    unknown = LogPartition(exact, -math.inf, exact + 1, 1.0)
+    assert mean_log_likelihood(rbm, rows, unknown).high == 0  # no probability is above 1
 
 
 def test_base_rates_of_data_suit():

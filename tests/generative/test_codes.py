@@ -17,7 +17,6 @@ from generative.codes import (
     anomaly_threshold,
     compression,
     embed,
-    in_unit_range,
     nearest,
     novelty_scores,
     precision_at,
@@ -26,6 +25,7 @@ from generative.codes import (
     reconstruct,
     reconstruction_errors,
 )
+from generative.pixels import in_unit_range
 
 
 class Halves:
@@ -119,6 +119,11 @@ def test_the_nearest_by_angle_disregard_length():
     assert (sorted(found[:2]), found[2:]) == ([0, 1], [3, 2])
 
 
+def test_by_angle_a_row_of_zeros_is_farther_than_any_row_that_points_the_same_way():
+    gallery = torch.tensor([[0.0, 0.0], [1.0, 2.0], [-1.0, 0.0]])  # cosines 0, 0.45 and -1
+    assert nearest(torch.tensor([[1.0, 0.0]]), gallery, 3, measure="cosine").tolist() == [[1, 0, 2]]
+
+
 def test_the_nearest_agree_with_distances_measured_one_by_one(generator):
     queries, gallery = torch.randn(30, 5, generator=generator), torch.randn(40, 5, generator=generator)
     wanted = torch.cdist(queries, gallery).argsort(dim=1)[:, :6]
@@ -204,3 +209,9 @@ def test_more_bits_keep_more(digit_images):
 
 def test_bytes_count_as_zero_to_one():
     assert in_unit_range(torch.tensor([0, 255], dtype=torch.uint8)).tolist() == [0.0, 1.0]
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.int64])
+def test_pixels_of_another_type_are_refused_since_their_range_is_unknown(dtype):
+    with pytest.raises(InputError, match="images dtype"):
+        in_unit_range(torch.ones(2, dtype=dtype))

@@ -222,6 +222,21 @@ def test_fantasies_are_pixel_probabilities_that_begin_where_asked():
     assert images.max() <= 1
 
 
+def test_fantasies_of_a_single_machine_are_pixel_probabilities_too():
+    dbn = network(sizes=(8, 5), spread=1.0)
+    dreams = Fantasies(dbn, 3, streams=Streams(0), labels=torch.arange(3), start=torch.ones(3, 11))
+    wanted = dbn.top.visible_probabilities(dbn.top.hidden_probabilities(dreams.chains.visible))[:, :8]
+    torch.testing.assert_close(dreams.images(), wanted.detach())
+
+
+def test_at_rest_the_chains_begin_at_what_is_shown_while_nothing_is_hidden():
+    dbn = network(sizes=(8, 5), spread=1.0)
+    dreams = Fantasies(dbn, 20_000, streams=Streams(0))
+    dreams.start_at_rest()
+    rates = dbn.top.visible_from_logits(dbn.top.visible_bias[None]).detach()[0, :8]
+    torch.testing.assert_close(dreams.chains.visible[:, :8].mean(0), rates, rtol=0, atol=0.015)
+
+
 # --- bad input --------------------------------------------------------------------------------------------------------
 
 

@@ -271,6 +271,15 @@ def test_building_and_training_leave_the_global_random_stream_alone(digit_images
     assert torch.equal(before, torch.get_rng_state())
 
 
+def test_half_precision_follows_single_precision_roughly_and_tells_its_bound_in_full(digit_images):
+    for objective in ("elbo", "importance_weighted"):
+        exact, rough = (small(digit_images, objective=objective, precision=each) for each in ("float32", "bf16"))
+        for one, other in zip(learn(exact, 3), learn(rough, 3), strict=True):
+            assert other["nats/bound"].dtype == torch.float32
+            assert not torch.equal(other["nats/bound"], one["nats/bound"])
+            torch.testing.assert_close(other["nats/bound"], one["nats/bound"], rtol=0.02, atol=0)
+
+
 # --- looking at it ----------------------------------------------------------------------------------------------------
 
 
@@ -398,6 +407,7 @@ def test_a_collapse_of_the_posterior_is_noticed(beta, collapsed, digit_images):
         ({"objective": "importance_weighted", "free_bits": 0.1}, "free_bits=0.1: must be 0 for the importance"),
         ({"objective": "elbow"}, "objective='elbow': must be one of elbo, importance_weighted; did you mean 'elbo'"),
         ({"binarization": "dynamical"}, "binarization='dynamical'"),
+        ({"precision": "fp8"}, "precision='fp8': must be one of"),
         ({"likelihood": "gauss"}, "likelihood='gauss'"),
         ({"likelihood": "gaussian", "binarization": "static"}, "binarization='static': must be none for the gaussian"),
         ({"binarization": "none"}, r"pixel=0\.\d+: must be 0 or 1 for the bernoulli likelihood"),

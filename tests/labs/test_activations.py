@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from foundations.networks.mlp import MLP
+from foundations.hidden_layers import gradients_sent_back, silent_share
 from foundations.streams import Streams
 from labs import activations
 
@@ -30,7 +30,7 @@ def test_saturation_begins_where_the_slope_falls_to_a_hundredth(name, low, high)
 
 def test_linear_layers_send_the_gradient_back_whole():
     network = activations.build((20, *[400] * 6, 10), "identity", 1.0, 0.0, Streams(0)).double()
-    back = activations.gradients_back(network, torch.zeros(2, 20, dtype=torch.float64), Streams(0))
+    back = gradients_sent_back(network, torch.zeros(2, 20, dtype=torch.float64), Streams(0).torch("sent"))
     assert len(back) == 6
     assert back[-1] == pytest.approx(1)
     assert back[0] == pytest.approx(1, abs=0.15)
@@ -40,23 +40,26 @@ def test_a_sigmoid_at_zero_takes_three_quarters_of_the_gradient_at_each_layer():
     network = activations.build((20, *[400] * 6, 10), "sigmoid", 1.0, 0.0, Streams(0)).double()
     for parameter in network.parameters():
         parameter.data.mul_(1e-3)
-    back = activations.gradients_back(network, torch.zeros(2, 20, dtype=torch.float64), Streams(0))
+    back = gradients_sent_back(network, torch.zeros(2, 20, dtype=torch.float64), Streams(0).torch("sent"))
     assert back[0] ** (1 / 5) == pytest.approx(0.25e-3, rel=0.05)
 
 
-def test_preactivations_are_those_of_every_hidden_layer_and_no_hook_stays(generator):
-    network = MLP((5, 4, 3, 2), generator=generator)
-    x = torch.randn(6, 5, generator=generator)
-    found = activations.preactivations(network, x)
-    assert [tuple(z.shape) for z in found] == [(6, 4), (6, 3)]
-    activations.preactivations(network, x)
-    assert len(found) == 2
-
-
 @pytest.mark.parametrize(("start", "share"), [(-100.0, 1.0), (100.0, 0.0)])
-def test_units_far_below_zero_are_silent(start, share):
+def test_hidden_biases_begin_where_they_are_asked_to(start, share):
     network = activations.build((5, 4, 4, 2), "relu", 1.0, start, Streams(0))
-    assert activations.silent_share(network, torch.rand(7, 5)) == share
+    assert silent_share(network, torch.rand(7, 5)) == share
+    assert network.head.bias.count_nonzero() == 0
+
+
+def test_a_row_tells_the_repeats_of_its_setting_alone():
+    values = {
+        ("elu", 0.0, 0.1, 0): 0.25,
+        ("elu", 0.0, 0.1, 1): 0.75,
+        ("elu", 0.0, 1.0, 0): 9.0,
+        ("relu", 0.0, 0.1, 0): 9.0,
+    }
+    row = activations.silent_row({"silent units": values}, "elu", 0.0, 0.1)
+    assert (row["silent units"], row["least silent units"], row["most silent units"]) == (0.5, 0.25, 0.75)
 
 
 def test_a_family_goes_on_exactly_from_its_state(generator):

@@ -3,10 +3,9 @@
 from types import SimpleNamespace
 
 import numpy as np
-import pytest
 
 from foundations.streams import Streams
-from labs.ad_bidding import BIDDERS, Config, build, share_of_optimum
+from labs.ad_bidding import BIDDERS, Config, build
 from labs.ad_bidding import test as play_test_days
 
 SMALL = Config(worlds=3, auctions=60, budget=0.8, training_days=2, test_days=2)
@@ -24,8 +23,3 @@ def test_all_bidders_are_tested_on_the_same_days_with_the_same_budget_and_learn_
         assert all(np.array_equal(day["optimum"], each[0]["optimum"]) for day in each)
         assert all((day["money"][0] == 1).all() and (day["money"][-1] >= 0).all() for day in each)
     assert np.array_equal(learners["both"].bidder.clicks.weights, before.numpy())
-
-
-def test_the_share_counts_clicks_to_expect_of_the_best_in_hindsight():
-    day = {"clicks": np.array([[0.5, 0.0], [0.25, 0.1]]), "optimum": np.array([1.5, 0.2])}
-    assert share_of_optimum(day) == pytest.approx([0.5, 0.5])

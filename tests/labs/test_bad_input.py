@@ -7,6 +7,7 @@ import gzip
 import json
 import socket
 import struct
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +18,25 @@ from as_user import assert_one_line, contents, python
 from labs.kit.data.idx import FILE_NAMES
 
 GAN = ("-m", "labs.gan_mnist", "--preset", "smoke")
-COMMAND = ("-m", "labs")
+
+
+@pytest.fixture
+def typed(tmp_path, monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
+    """Call `python -m labs WORDS` in this process, in `tmp_path`; gives its status, output and error output."""
+    from labs.__main__ import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", sys.argv)  # a lab sets its own
+
+    def call(*words: str) -> tuple[int, str, str]:
+        try:
+            status = main(list(words))
+        except SystemExit as end:
+            status = end.code
+        return status, *capsys.readouterr()
+
+    return call
+
 
 # Flags ---------------------------------------------------------------------------------------------------------------
 
@@ -50,10 +69,10 @@ FLAGS = {
 
 
 @pytest.mark.parametrize(("words", "said"), FLAGS.values(), ids=FLAGS.keys())
-def test_a_bad_flag_is_refused_and_leaves_nothing(tmp_path, words, said):
-    ended = python("-m", "labs.gan_mnist", *words.split(), folder=tmp_path)
-    assert_one_line(ended.stderr, *said)
-    assert (ended.returncode, ended.stdout, contents(tmp_path)) == (2, "", {})
+def test_a_bad_flag_is_refused_and_leaves_nothing(typed, tmp_path, words, said):
+    status, output, error = typed("gan_mnist", *words.split())
+    assert_one_line(error, *said)
+    assert (status, output, contents(tmp_path)) == (2, "", {})
 
 
 SETTINGS: dict[str, tuple[bytes, list[str]]] = {
@@ -69,11 +88,11 @@ SETTINGS: dict[str, tuple[bytes, list[str]]] = {
 
 
 @pytest.mark.parametrize(("text", "said"), SETTINGS.values(), ids=SETTINGS.keys())
-def test_a_bad_settings_file_is_refused_by_its_name(tmp_path, text, said):
+def test_a_bad_settings_file_is_refused_by_its_name(typed, tmp_path, text, said):
     (tmp_path / "mine.yaml").write_bytes(text)
-    ended = python("-m", "labs.gan_mnist", "--config", "mine.yaml", folder=tmp_path)
-    assert_one_line(ended.stderr, "mine.yaml", *said)
-    assert (ended.returncode, ended.stdout, contents(tmp_path)) == (2, "", {"mine.yaml": text})
+    status, output, error = typed("gan_mnist", "--config", "mine.yaml")
+    assert_one_line(error, "mine.yaml", *said)
+    assert (status, output, contents(tmp_path)) == (2, "", {"mine.yaml": text})
 
 
 # Data ----------------------------------------------------------------------------------------------------------------
@@ -238,6 +257,7 @@ def history(tmp_path) -> Path:
 
 COMMANDS = {
     "unknown-command": ("rums", 2, ["command='rums'", "did you mean 'runs'?"]),
+    "words-behind-the-list": ("list runs", 2, ["runs: is one word too many"]),
     "no-run-named": ("resume", 2, ["run", "see: python -m labs resume --help"]),
     "unknown-run": ("resume ffff", 2, ["run 'ffff': is no run here", "`python -m labs runs` lists them"]),
     "unknown-run-to-replay": ("replay nobody", 2, ["run 'nobody': is no run here"]),
@@ -258,17 +278,17 @@ COMMANDS = {
 
 
 @pytest.mark.parametrize(("words", "status", "said"), COMMANDS.values(), ids=COMMANDS.keys())
-def test_a_bad_command_is_refused_and_changes_nothing(history, words, status, said):
+def test_a_bad_command_is_refused_and_changes_nothing(typed, history, words, status, said):
     before = contents(history)
-    ended = python(*COMMAND, *words.split(), folder=history)
-    assert_one_line(ended.stderr, *said)
-    assert (ended.returncode, ended.stdout, contents(history)) == (status, "", before)
+    ended, output, error = typed(*words.split())
+    assert_one_line(error, *said)
+    assert (ended, output, contents(history)) == (status, "", before)
 
 
-def test_without_any_runs_last_is_refused(tmp_path):
-    ended = python(*COMMAND, "replay", "last", folder=tmp_path)
-    assert_one_line(ended.stderr, "run 'last': there are no runs in", "start one: python -m labs.gan_mnist")
-    assert (ended.returncode, contents(tmp_path)) == (2, {})
+def test_without_any_runs_last_is_refused(typed, tmp_path):
+    status, _, error = typed("replay", "last")
+    assert_one_line(error, "run 'last': there are no runs in", "start one: python -m labs.gan_mnist")
+    assert (status, contents(tmp_path)) == (2, {})
 
 
 def test_a_port_that_is_taken_is_refused_and_another_proposed(refused):

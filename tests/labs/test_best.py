@@ -6,7 +6,7 @@ import pytest
 from planted_runs import plant
 
 from foundations.errors import InputError
-from labs.kit.judging import Candidate, MainFigure, basis, best_of, main_figure
+from labs.kit.judging import Candidate, MainFigure, basis, best_of, direction_of, main_figure
 from labs.kit.lab import discover, load
 from labs.kit.launch import execute
 
@@ -54,6 +54,27 @@ def test_a_line_that_cannot_be_understood_is_refused(tmp_path, line):
 def test_the_settings_that_must_agree_are_settings_of_the_lab(name):
     figure = main_figure(f"labs.{name}")
     assert figure is None or set(figure.alike) <= load(f"labs.{name}").config_type.__dataclass_fields__.keys()
+
+
+@pytest.mark.parametrize(
+    ("metric", "wanted"),
+    [
+        ("test/accuracy", "max"),
+        ("error/test", "min"),
+        ("eval/return", "max"),
+        ("final/frechet_distance", "min"),
+        ("nats/elbo", "min"),
+    ],
+)
+def test_errors_losses_and_distances_are_to_be_small(metric, wanted):
+    assert direction_of(metric, None) == wanted
+
+
+@pytest.mark.parametrize("metric", ["loss_of_weight", "summary/loss_of_weight"])
+def test_what_a_lab_says_of_its_main_figure_counts_more_than_the_name(tmp_path, metric):
+    (tmp_path / "diet.py").write_text("best = ('loss_of_weight', 'max')\n")
+    assert direction_of(metric, str(tmp_path / "diet.py")) == "max"
+    assert direction_of("other/loss", str(tmp_path / "diet.py")) == "min"
 
 
 # Which is the best ----------------------------------------------------------------------------------------------------

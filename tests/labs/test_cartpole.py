@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from agents.evaluation import Evaluation
+from agents.recipes import CART_POLE, make_agent
 from foundations.errors import InputError
 from foundations.streams import Streams
 from labs import cartpole
-from labs.cartpole import RECIPES, Config, Result, build, first_solved, tell
+from labs.cartpole import ENVIRONMENT, LOOK_EVERY, Config, Result, first_solved, tell
 from labs.kit.lab import load
 from labs.kit.launch import execute
 
@@ -39,9 +40,13 @@ def result(agent, seed, mean):
     return Result(agent, seed, f"{agent}_{seed}/", None, Evaluation(returns, returns.astype(int), float(mean >= 475)))
 
 
-@pytest.mark.parametrize("name", RECIPES)
+def test_every_agent_has_a_recipe_and_is_looked_at():
+    assert list(LOOK_EVERY) == list(CART_POLE)
+
+
+@pytest.mark.parametrize("name", CART_POLE)
 def test_every_agent_can_be_built(name):
-    learner = build(name, 2_048, Streams(0))
+    learner = make_agent(name, ENVIRONMENT, CART_POLE[name], total_steps=2_048, streams=Streams(0))
     assert learner.updates >= 1
     assert callable(learner.player(greedy=True, stream=np.random.default_rng(0)).act)
 
@@ -72,7 +77,7 @@ def test_too_few_steps_are_refused_before_anyone_learns():
 
 @pytest.mark.slow
 def test_two_agents_from_two_seeds_end_in_one_table_and_one_film(place, monkeypatch):
-    monkeypatch.setattr(cartpole, "RECIPES", {name: RECIPES[name] for name in ("reinforce", "a2c")})
+    monkeypatch.setattr(cartpole, "LOOK_EVERY", {name: LOOK_EVERY[name] for name in ("reinforce", "a2c")})
     settings = {"agent": "all", "repetitions": 2, "steps": 1_024, "episodes": 5}
     assert execute(load("labs.cartpole"), Config(preset="smoke", **settings)) == 0
     (folder,) = (place / "mlruns" / "runs").iterdir()

@@ -12,7 +12,7 @@ from foundations.networks.recurrent_language_model import RecurrentLanguageModel
 from foundations.streams import Streams
 from foundations.text import Vocabulary
 from labs.char_lm import Config, Reader, _counted, write
-from labs.drawings.char_lm import characters, excerpt, facts_of
+from labs.drawings.char_lm import characters, facts_of
 from labs.kit.lab import load
 from labs.kit.launch import execute
 from labs.kit.run import Run
@@ -49,7 +49,7 @@ def test_an_untrained_model_writes_characters_of_the_text_and_no_special_token(r
 
 
 def test_the_excerpt_begins_with_a_whole_line_of_the_validation_text(reader):
-    text = "".join(reader.vocabulary.decode(excerpt(reader, 9)))
+    text = "".join(reader.vocabulary.decode(reader.excerpt(9)))
     assert len(text) == 9
     assert TEXT[TEXT.index("\n", reader.split) + 1 :].startswith(text)
 

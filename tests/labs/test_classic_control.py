@@ -2,13 +2,12 @@ import inspect
 from typing import get_args, get_type_hints
 
 import pytest
-import torch
 
 import agents
-from agents.recipes import IDS, OWN, PUBLISHED, ZOO, agents_of, recipe_of
+from agents.recipes import IDS, OWN, PUBLISHED, ZOO, agents_of, make_agent, recipe_of
 from foundations.errors import InputError
 from foundations.streams import Streams
-from labs.classic_control import FILM_STEPS, Config, build, main
+from labs.classic_control import FILM_STEPS, Config, main
 
 EVERYONE = [(environment, agent) for environment in IDS for agent in agents_of(environment)]
 
@@ -26,7 +25,7 @@ def test_every_agent_has_a_published_score_to_be_held_against():
 @pytest.mark.parametrize(("environment", "agent"), [each for each in EVERYONE if each[0] != "lunar_lander"])
 def test_every_recipe_builds_its_agent(environment, agent):
     recipe = recipe_of(environment, agent)
-    learner = build(agent, environment, recipe, recipe.quick_steps, Streams(0), torch.device("cpu"))
+    learner = make_agent(agent, IDS[environment], recipe, total_steps=recipe.quick_steps, streams=Streams(0))
     assert isinstance(learner, agents.Agent)
     assert learner.updates >= 20
 

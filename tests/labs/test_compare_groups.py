@@ -163,16 +163,20 @@ def test_a_metric_that_one_run_has_not_is_refused_naming_that_run(runs):
         metrics.choose(found, ["a"])
 
 
-@pytest.mark.parametrize(
-    ("metric", "wanted"),
-    [("test/accuracy", "max"), ("error/test", "min"), ("eval/return", "max"), ("final/frechet_distance", "min")],
-)
-def test_errors_losses_and_distances_are_to_be_small(metric, wanted):
-    assert metrics.direction(metric, None) == wanted
+def test_the_direction_asked_for_counts_more_than_the_name(runs):
+    assert metrics.direction("error/test", runs({}), "max") == "max"
 
 
-def test_the_direction_asked_for_counts_more_than_the_name():
-    assert metrics.direction("error/test", "max") == "max"
+def test_runs_of_one_lab_are_compared_by_its_main_figure_the_way_it_says(runs):
+    scored = {"lab": "vae_mnist", "summary": {"nats/elbo": 100.0, "nats/estimate": 90.0}}
+    found = runs(scored, scored)
+    assert metrics.choose(found, []) == ["nats/estimate"]
+    assert metrics.direction("nats/estimate", found, None) == "min"
+
+
+def test_runs_of_several_labs_are_compared_by_the_first_figure_that_they_share(runs):
+    summary = {"nats/elbo": 100.0, "nats/estimate": 90.0}
+    assert metrics.choose(runs({"lab": "vae_mnist", "summary": summary}, {"summary": summary}), []) == ["nats/elbo"]
 
 
 def test_curves_are_what_all_runs_recorded_at_several_steps(runs):

@@ -1,13 +1,14 @@
 """Texts and labelled sentences by name and from files, what stands in, and how faults are named."""
 
 import gzip
+import hashlib
 import os
 from pathlib import Path
 
 import pytest
 
 from foundations.errors import InputError
-from labs.kit.data import MissingDataError, load_sentences, load_text
+from labs.kit.data import DATA_SETS, DataFile, DataSet, MissingDataError, load_sentences, load_text
 
 PLAY = "First Citizen:\nSpeak, speak.\n"
 
@@ -62,6 +63,26 @@ def test_without_shakespeare_the_help_topics_of_python_stand_in_and_say_so(nowhe
     assert "assert" in data.text
     assert load_text("topics").notice is None
     assert load_text("topics").fingerprint == data.fingerprint
+
+
+def _register(monkeypatch, folder, kind, *names):
+    """A data set `made` of these files in the user's data folder."""
+    monkeypatch.setenv("LABS_DATA_DIR", str(folder))
+    contents = {name: (folder / name).read_bytes() for name in names}
+    files = [DataFile(name, hashlib.sha256(each).hexdigest(), len(each), ()) for name, each in contents.items()]
+    monkeypatch.setitem(DATA_SETS, "made", DataSet("made", kind, "", "free", "", tuple(files)))
+
+
+def test_one_entry_in_the_registry_makes_a_text_loadable_by_name(text, monkeypatch):
+    _register(monkeypatch, text.parent, "text", text.name)
+    data = load_text("made")
+    assert (data.text, data.name, data.source, data.licence) == (PLAY, "made", "LABS_DATA_DIR", "free")
+
+
+def test_one_entry_in_the_registry_makes_sentences_loadable_by_name(reviews, monkeypatch):
+    _register(monkeypatch, reviews, "sentences", "good.txt", "bad.txt")
+    data, wanted = load_sentences("made"), load_sentences(reviews)
+    assert (data.sentences, data.class_names) == (wanted.sentences, wanted.class_names)
 
 
 @pytest.mark.skipif("LABS_DATA_DIR" not in os.environ, reason="needs a folder with the real text")
@@ -151,6 +172,12 @@ def test_a_file_is_no_folder_of_classes(text):
 def test_one_class_is_refused(reviews):
     (reviews / "bad.txt").unlink()
     with pytest.raises(InputError, match=r"1 text files .*two classes at least"):
+        load_sentences(reviews)
+
+
+def test_two_files_of_one_class_are_refused(reviews):
+    (reviews / "bad.txt.gz").write_bytes(gzip.compress(b"another bore\n"))
+    with pytest.raises(InputError, match=r"bad\.txt\.gz: a second file of the class 'bad'"):
         load_sentences(reviews)
 
 

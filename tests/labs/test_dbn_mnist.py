@@ -1,5 +1,6 @@
 """What the lab learns from, and how it measures that."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,8 @@ from foundations.errors import InputError
 from foundations.streams import Streams
 from labs.dbn_mnist import BATCH, Config, binary, load
 from labs.kit.data import load_images
+from labs.kit.lab import load as load_lab
+from labs.kit.launch import execute
 
 
 class Unwatched:
@@ -51,3 +54,16 @@ def test_images_of_another_kind_are_refused(shape):
 def test_fewer_images_than_an_update_takes_are_refused():
     with pytest.raises(InputError, match=f"training_images=50: must be at least {BATCH}"):
         load(Config(training_images=50), Unwatched())
+
+
+@pytest.mark.slow
+def test_tuned_up_and_down_the_network_has_a_better_bound_and_its_own_published_error_beside_it(place):
+    lab = load_lab("labs.dbn_mnist")
+    fewer = {"hidden": 40, "top_hidden": 40, "look_temperatures": 10, "fine_steps": 100, "looks": 1, "sweeps": 2}
+    small = Config.presets["smoke"] | fewer
+    assert execute(lab, lab.config_type(**small, data="digits", fine_tuning="up_down")) == 0
+    (folder,) = (place / "mlruns" / "runs").iterdir()
+    summary = json.loads((folder / "record.json").read_text())["summary"]
+    assert 0 < summary["test/error_percent"] < 100
+    assert summary["bound/up_down"] > summary["bound/greedy"] + 5
+    assert summary["published/error_percent"] == 1.25

@@ -15,13 +15,11 @@ from labs.explain_image import (
     LIME,
     Config,
     Explained,
-    Trial,
     agreements,
     choose,
+    hides,
     mend,
-    misleading,
     orders_of,
-    put_on_trial,
     tell_trials,
 )
 
@@ -67,7 +65,9 @@ def test_what_speaks_for_the_answer_comes_first_in_both_orders(mostly_left):
 def test_the_trial_tells_an_order_from_its_reverse(mostly_left):
     digits = explained(mostly_left, 0)
     best = orders_of(digits, CONFIG)[LIME]
-    good, bad = (put_on_trial(order, digits, BOX, CELLS) for order in (best, [best[0][::-1]]))
+    good, bad = (
+        explain.trial_by_hiding(BOX, hides(digits, CELLS), order, digits.said) for order in (best, [best[0][::-1]])
+    )
     assert good.deletion.shape == good.insertion.shape == (1, 50)
     assert explain.area_under(good.deletion)[0] < explain.area_under(bad.deletion)[0]
     assert explain.area_under(good.insertion)[0] > explain.area_under(bad.insertion)[0]
@@ -75,7 +75,7 @@ def test_the_trial_tells_an_order_from_its_reverse(mostly_left):
 
 def test_a_mistake_is_mended_by_hiding_what_misled(mostly_left):
     mistakes = explained(mostly_left, 1)
-    assert misleading(mistakes.reasons[0], 1).argmax() in (7, 22, 37)
+    assert mistakes.reasons[0].contrast(1).argmax() in (7, 22, 37)
     ((hidden, answers),) = mend(mistakes, BOX, CELLS, CONFIG)
     assert np.flatnonzero(hidden).tolist() == [7, 22, 37]
     assert answers.shape == (4, 2)
@@ -90,7 +90,7 @@ def test_both_methods_are_compared_on_cells_with_ink(mostly_left):
 
 
 def trial(deletion, insertion):
-    return Trial(np.stack([deletion, deletion**1.1]), np.stack([insertion, insertion**0.9]))
+    return explain.Trial(np.stack([deletion, deletion**1.1]), np.stack([insertion, insertion**0.9]))
 
 
 def test_promises_that_are_not_kept_are_said():

@@ -16,15 +16,14 @@ from labs.explain_policy import (
     explain_states,
     finished,
     gather,
-    hand_made,
     keep_states,
     one_episode,
-    random_slopes,
+    rule_policy,
     turning,
 )
 
 CONFIG = Config(samples=300, film_steps=25)
-RULE = hand_made(np.array(HAND_MADE), np.zeros(4))
+RULE = rule_policy(explain.LinearRule(np.array(HAND_MADE), np.zeros(4)))
 
 
 class FakeRun:
@@ -72,14 +71,6 @@ def test_values_are_explained_against_their_own_threshold(states):
     np.testing.assert_array_equal(
         Pusher(values).act(states[:50], np.zeros(50, bool)), Pusher(RULE).act(states[:50], np.zeros(50, bool))
     )
-
-
-def test_slopes_drawn_at_random_have_ranks_and_both_signs():
-    random = np.random.default_rng(0)
-    slopes = np.stack([random_slopes(random) for _ in range(20)])
-    sizes = np.sort(np.abs(slopes), axis=1)
-    np.testing.assert_allclose(sizes[:, 1:] / sizes[:, :-1], 1.6)
-    assert len(np.unique(np.sign(slopes), axis=0)) > 5
 
 
 def test_kept_states_are_read_back(states, tmp_path):

@@ -1,12 +1,14 @@
 """What the lab `explain_tabular` looks at, and that its trials tell good orders from bad ones."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import explain
 from foundations.errors import InputError
-from labs.explain_tabular import Config, Task, choose_cases, hiding_curves, shuffled, train_houses
+from labs.explain_tabular import Config, Task, choose_cases, look_at_cases, train_houses
 
 SLOPES = np.array([5.0, 0.0, 0.0, 2.0])
 CONFIG = Config(samples=500, explained=20)
@@ -25,7 +27,8 @@ def task():
         quantity="sum",
         scale=1,
         unit="units",
-        words=str,
+        short=str,
+        words=lambda answer, truth: f"{answer:.1f}, truth {truth:.1f}",
         loss=lambda answer, truth: float(np.abs(answer - truth).mean()),
         loss_name="error (units)",
     )
@@ -36,6 +39,14 @@ class FakeRun:
         from foundations.streams import Streams
 
         self.streams = Streams(0)
+        self.notes, self.tables, self.figures = [], {}, {}
+        self.note, self.table, self.figure = self.notes.append, self.tables.__setitem__, self.figures.__setitem__
+
+    def summary(self, values):
+        pass
+
+    def file(self, name, write):
+        pass
 
 
 def test_four_different_cases_are_looked_at_and_the_worst_mistake_is_one(task):
@@ -46,21 +57,19 @@ def test_four_different_cases_are_looked_at_and_the_worst_mistake_is_one(task):
     assert answers[cases["lowest"]] < answers[cases["in the middle"]] < answers[cases["highest"]]
 
 
-def test_hiding_goes_from_the_cases_answer_to_a_typical_one_and_beats_random_orders(task):
-    curves, used = hiding_curves(task, task.explain(task.test, CONFIG), task.test, CONFIG)
-    assert 0 < used < 60
-    for name, curve in curves.items():
-        ends = (1, 0) if name.startswith("deletion") else (0, 1)
-        np.testing.assert_allclose(curve[[0, -1]], ends, atol=1e-12)
-    areas = {name: explain.area_under(curve) for name, curve in curves.items()}
-    assert areas["deletion, explanation"] < areas["deletion, random"] - 0.1
-    assert areas["insertion, explanation"] > areas["insertion, random"] + 0.1
+def test_a_case_that_the_line_misses_is_said_to_be_in_doubt(task):
+    steep = dataclasses.replace(task, box=explain.BlackBox(lambda frame: np.sin(40 * frame["a"]), outputs="values"))
+    run = FakeRun()
+    look_at_cases(steep, CONFIG, run)
+    assert all("the line fits badly" in row["doubts"] for row in run.tables["trust"])
+    assert "4 of 4 explanations shown are in doubt" in run.notes[-1]
+    assert "in doubt" in run.figures["single_cases"].axes[0].get_xlabel()
 
 
-def test_shuffling_costs_what_the_model_uses_and_nothing_else(task):
-    rises = shuffled(task, FakeRun())
-    assert rises["a"] > rises["d"] > 0
-    assert rises["b"] == rises["c"] == pytest.approx(0, abs=1e-12)
+def test_a_model_that_is_a_line_is_explained_without_doubts(task):
+    run = FakeRun()
+    look_at_cases(task, Config(samples=2_000, explained=20), run)
+    assert {row["doubts"] for row in run.tables["trust"]} == {"none"}
 
 
 def test_houses_that_are_nowhere_are_missing_in_one_line(tmp_path, monkeypatch):

@@ -2,20 +2,19 @@
 
 import numpy as np
 import pytest
+import torch
 
 import explain
 from foundations.errors import InputError
-from labs.drawings.explain_text import surest
 from labs.explain_text import (
     DECIDING,
     Config,
     Reader,
-    count_words,
     divide,
+    look_at_sentences,
     made_up,
     main,
     origin,
-    signed_means,
     turning,
 )
 
@@ -72,32 +71,17 @@ def test_removing_the_named_words_turns_verdicts_that_random_words_leave(found):
     assert turned["random"][:, DECIDING].mean() < 0.3
 
 
-def test_the_true_reasons_of_word_counts_are_found():
-    data = made_up()
-    training, test = divide(data, 0)
-    reader = count_words(data, training)
-    text = data.sentences[int(test[0])]
-    each = reader.explain(text, 500, 0)
-    true = reader.true(each)
-    assert true.shape == (len(each.features),)
-    best = int(np.abs(true).argmax())
-    assert best in each.order(1)[:2]
-    assert np.sign(true[best]) == np.sign(each.weights[1][best])
+def test_sentences_are_shown_with_their_doubts(found):
+    class Run:
+        notes, tables, files, figures = [], {}, {}, {}
+        note, table, file, figure = notes.append, tables.__setitem__, files.__setitem__, figures.__setitem__
 
-
-def test_words_are_ranked_by_their_mean_weight_where_they_are_in_enough_sentences():
-    texts = ["a dull film", "the dull plot", "dull and moving", "a moving cast", "so moving"]
-    means = signed_means([READER.explain(text, 100, 0) for text in texts])
-    assert list(means) == ["moving", "dull"]
-    assert means["dull"] < 0 < means["moving"]
-
-
-def test_the_surest_answers_come_first_and_mistakes_apart(found):
     truths = np.array([1, 0, 0, 1])
-    right, wrong = (surest(found, truths, right=each) for each in (True, False))
-    assert wrong == [1]
-    assert sorted(right) == [0, 2, 3]
-    assert right.index(0) < right.index(3)
+    look_at_sentences(READER, found, truths, ("negative", "positive"), Config(samples=300, repetitions=2), Run())
+    assert [row["case"] for row in Run.tables["trust"]] == ["right 1", "right 2", "right 3", "mistake 1"]
+    assert "worst_mistakes.html" in Run.files
+    (axes,) = Run.figures["words_in_colour"].axes
+    assert any("but it is negative" in text.get_text() for text in axes.texts)
 
 
 def test_sentences_that_are_nowhere_are_missing_in_one_line(tmp_path, monkeypatch):
@@ -122,6 +106,15 @@ def test_too_few_sentences_are_refused():
     few = dataclasses.replace(data, sentences=data.sentences[290:310], labels=data.labels[290:310])
     with pytest.raises(InputError, match="at least 20 sentences a class, not 10"):
         divide(few, 0)
+
+
+def test_too_many_classes_are_refused():
+    import dataclasses
+
+    data = made_up()
+    many = dataclasses.replace(data, class_names=tuple("abcdefghijkl"), labels=data.labels * 0 + torch.arange(600) % 12)
+    with pytest.raises(InputError, match="of at most 10 classes"):
+        divide(many, 0)
 
 
 def test_a_network_of_a_run_that_is_not_there_is_refused(tmp_path, monkeypatch):

@@ -122,8 +122,24 @@ def test_tick_labels_are_plain_numbers(values: list[float], label: str) -> None:
 
 def test_the_surest_mistakes_come_first_and_right_answers_not_at_all() -> None:
     pictures, labels = torch.zeros(3, 1, 4, 4, dtype=torch.uint8), torch.tensor([0, 0, 1])
-    images = ImageData("made", pictures, labels, pictures, labels, ("cat", "dog"), "", "made", "none")
+    images = ImageData(
+        train_images=pictures, train_labels=labels, test_images=pictures, test_labels=labels,
+        class_names=("cat", "dog"), name="made", fingerprint="", source="made", licence="none",
+    )  # fmt: skip
     figure = figures.mistakes(torch.tensor([[0.4, 0.6], [0.1, 0.9], [0.0, 1.0]]), images)
     said = [axes.get_title() for axes in figure.axes if axes.get_title()]
     plt.close(figure)
     assert said == ["cat, says dog\n90.0 % sure", "cat, says dog\n60.0 % sure"]
+
+
+@pytest.mark.parametrize(("count", "rows"), [(0, 1), (5, 1), (9, 2), (40, 3)])
+def test_mistakes_take_as_many_rows_of_eight_as_there_are_and_three_at_most(count: int, rows: int) -> None:
+    pictures, labels = torch.zeros(count + 1, 1, 4, 4, dtype=torch.uint8), torch.zeros(count + 1, dtype=torch.int64)
+    images = ImageData(
+        train_images=pictures, train_labels=labels, test_images=pictures, test_labels=labels,
+        class_names=("cat", "dog"), name="made", fingerprint="", source="made", licence="none",
+    )  # fmt: skip
+    figure = figures.mistakes(torch.tensor([[0.0, 1.0]] * count + [[1.0, 0.0]]), images)
+    panels = len(figure.axes)
+    plt.close(figure)
+    assert panels == 8 * rows

@@ -72,7 +72,7 @@ def small(tmp_path) -> Path:
         "pyproject.toml": "",
         "foundations/__init__.pyi": "from .pools import Pool as Pool\n",
         "foundations/pools.py": MODULE,
-        "labs/__main__.py": 'COMMANDS = {"ui": "the dashboard: ui"}\n',
+        "labs/__main__.py": 'COMMANDS = {"ui": ("labs.kit.dashboard:main", "the dashboard: ui")}\n',
         "labs/pooled.py": LAB,
         "tests/foundations/test_pools.py": TESTS,
     }

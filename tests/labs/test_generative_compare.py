@@ -8,12 +8,11 @@ import torch
 
 from foundations.errors import InputError
 from foundations.streams import Streams
-from generative.codes import PrincipalComponents, embed
 from generative.gan.models import Model
 from generative.judge import FEATURES
 from generative.metrics import SAMPLES_PER_FEATURE, Assessment
 from labs.drawings.generative_compare import MARKERS
-from labs.generative_compare import FEWEST, GANS, REAL, Config, Entry, Made, _gaussian_of_codes, load, report
+from labs.generative_compare import FEWEST, GANS, REAL, Config, Entry, Made, load, report
 from labs.kit.data import load_images
 
 
@@ -64,19 +63,6 @@ def test_every_adversarial_network_of_the_package_takes_part_and_has_its_steps()
 
 def test_every_model_has_a_mark_of_its_own():
     assert len(set(MARKERS)) >= 5 + len(GANS)
-
-
-def test_images_drawn_of_a_gaussian_of_codes_have_the_codes_mean_and_spread():
-    run = Notebook()
-    components = PrincipalComponents(run.images.train_images, 6)
-    drawn = _gaussian_of_codes(components, components.decode, run.images, run)(4_000)
-    assert drawn.min() >= 0
-    assert drawn.max() <= 1
-    wanted = embed(components, run.images.train_images)
-    unclipped = _gaussian_of_codes(components, lambda codes: codes / 100 + 0.5, run.images, run)(4_000)
-    found = (unclipped - 0.5) * 100
-    torch.testing.assert_close(found.mean(0), wanted.mean(0), rtol=0, atol=0.15)
-    torch.testing.assert_close(found.T.cov(), wanted.T.cov(), rtol=0.1, atol=0.3)
 
 
 def test_images_of_another_size_are_refused():

@@ -9,6 +9,7 @@ import pytest
 
 from labs.kit.lab import load
 from labs.kit.launch import execute
+from labs.table_preparation import category_codes
 
 
 @pytest.fixture
@@ -96,6 +97,19 @@ def test_house_prices_refuses_a_table_that_does_not_suit_before_anything_is_writ
 def test_table_preparation_refuses_columns_that_it_cannot_show(csv, capsys, columns):
     assert run("table_preparation", csv, columns=columns) == 2
     assert "median_income" in capsys.readouterr().err
+
+
+def test_table_preparation_refuses_infinity_in_any_column(csv, capsys):
+    table = pd.read_csv(csv)
+    table.assign(population=table["population"].where(table.index > 0, np.inf)).to_csv(csv, index=False)
+    assert run("table_preparation", csv, columns=("total_rooms", "median_income")) == 2
+    assert "column 'population' holds infinity" in capsys.readouterr().err
+
+
+def test_only_columns_of_few_categories_get_codes():
+    rows = pd.DataFrame({"name": [f"district {i}" for i in range(30)], "coast": ["near", "far", None] * 10})
+    assert [row["coast"] for row in category_codes(rows)] == ["far", "near", "(never seen)"]
+    assert category_codes(rows[["name"]]) == []
 
 
 def test_housing_data_that_are_nowhere_are_missing_in_one_line(place, capsys, monkeypatch):

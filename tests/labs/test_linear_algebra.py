@@ -2,7 +2,7 @@
 
 import torch
 
-from labs.linear_algebra import BATCH, against_numpy, class_means, likenesses, photograph
+from labs.linear_algebra import BATCH, against_numpy, class_means, photograph, similarities
 
 
 def _images(count: int) -> torch.Tensor:
@@ -15,14 +15,14 @@ def test_every_operation_agrees_with_numpy():
     assert max(differences.values()) < 1e-12
 
 
-def test_images_are_likest_to_themselves():
+def test_images_are_most_similar_to_themselves():
     images = _images(BATCH + 5)  # more than one batch
-    likeness = likenesses(class_means(images[:4], torch.arange(4), 4), images)
-    assert likeness.shape == (4, BATCH + 5)
-    torch.testing.assert_close(likeness[:, :4].diag(), torch.ones(4, dtype=torch.float64))
-    assert likeness[:, :4].argmax(0).tolist() == [0, 1, 2, 3]
+    similarity = similarities(class_means(images[:4], torch.arange(4), 4), images)
+    assert similarity.shape == (4, BATCH + 5)
+    torch.testing.assert_close(similarity[:, :4].diag(), torch.ones(4, dtype=torch.float64))
+    assert similarity[:, :4].argmax(0).tolist() == [0, 1, 2, 3]
 
 
-def test_a_black_image_is_like_nothing():
+def test_a_black_image_is_similar_to_nothing():
     images = torch.zeros(1, 28, 28, dtype=torch.float64)
-    assert likenesses(class_means(_images(2), torch.arange(2), 2), images).tolist() == [[0], [0]]
+    assert similarities(class_means(_images(2), torch.arange(2), 2), images).tolist() == [[0], [0]]

@@ -4,7 +4,7 @@ import torch
 from foundations.errors import InputError
 from foundations.streams import Streams
 from labs.kit.config import check
-from labs.long_memory import BASELINES, CELLS, Config, Trial, build, data, loss_of, main, trials
+from labs.long_memory import CELLS, TASKS, Config, Trial, build, loss, main, sequences, trials
 
 
 class Bench:
@@ -14,28 +14,28 @@ class Bench:
     device = torch.device("cpu")
 
 
-@pytest.mark.parametrize("task", BASELINES)
+@pytest.mark.parametrize("task", TASKS)
 def test_the_baseline_is_the_error_of_who_has_forgotten(task):
-    _, wanted = data(Trial(task, 20, "RNN", 0), 20_000, "test", Bench())
+    _, wanted = sequences(Trial(task, 20, "RNN", 0), 20_000, "test", Bench())
     answers = torch.ones(20_000, 1, 1) if task == "adding" else torch.zeros(20_000, 3, 8)
-    assert loss_of(task)(answers, wanted).item() == pytest.approx(BASELINES[task], rel=0.03)
+    assert loss(answers, wanted).item() == pytest.approx(TASKS[task].baseline, rel=0.03)
 
 
 def test_all_cells_of_a_task_learn_from_the_same_sequences():
-    first, *others = (data(Trial("copy", 20, cell, 0), 10, "training", Bench())[0] for cell in CELLS)
+    first, *others = (sequences(Trial("copy", 20, cell, 0), 10, "training", Bench())[0] for cell in CELLS)
     assert all(torch.equal(first, other) for other in others)
 
 
 def test_training_and_test_sequences_differ():
     trial = Trial("adding", 20, "GRU", 0)
-    assert not torch.equal(data(trial, 10, "training", Bench())[0], data(trial, 10, "test", Bench())[0])
+    assert not torch.equal(sequences(trial, 10, "training", Bench())[0], sequences(trial, 10, "test", Bench())[0])
 
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize(("task", "shape"), [("adding", (5, 1, 1)), ("copy", (5, 3, 8))])
 def test_each_network_answers_what_its_task_asks(task, shape, cell):
     trial = Trial(task, 20, cell, 0)
-    x, _ = data(trial, 5, "training", Bench())
+    x, _ = sequences(trial, 5, "training", Bench())
     assert build(trial, Config(hidden_size=4), Bench())(x.float()).shape == shape
 
 

@@ -2,14 +2,16 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from as_user import assert_one_line, contents, environment, python
+from planted_runs import plant
 
-from labs.kit.folder import all_runs
+from labs.kit.folder import RunFolder, all_runs
 from labs.kit.journal import read_points
 
 TOY = Path(__file__).parent / "toy_lab.py"
@@ -59,6 +61,16 @@ def test_runs_folder_that_is_read_only_is_named(mounting):
     ended = python(str(TOY), folder=mounting, before=mounted("ro"))
     assert_one_line(ended.stderr, "mlruns cannot be written (Read-only file system)", "work in another directory")
     assert (ended.returncode, ended.stdout) == (1, "")
+
+
+def test_runs_that_may_only_be_read_are_listed_as_they_are(mounting):
+    run = RunFolder(mounting / "mlruns" / "runs" / plant(mounting))
+    run.update(ended=None, host=socket.gethostname(), uploaded=False)
+    reading = ("unshare", "--map-root-user", "--mount", "sh", "-c")
+    script = 'mount --bind mlruns mlruns && mount -o remount,bind,ro mlruns && exec "$@"'
+    listed = python(*COMMAND, "runs", folder=mounting, before=(*reading, script, "sh"))
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert "stale" in listed.stdout
 
 
 def test_a_disk_that_is_full_from_the_start_is_named(mounting):
@@ -145,6 +157,18 @@ def test_the_list_fits_a_narrow_terminal(tmp_path):
 def test_an_error_is_one_line_on_a_narrow_terminal(tmp_path):
     ended = python(*GAN, "--stepz", "3", folder=tmp_path, COLUMNS="40")
     assert_one_line(ended.stderr, "did you mean --steps?")
+
+
+def test_letters_that_the_output_cannot_take_become_question_marks(tmp_path):
+    ended = python(*COMMAND, folder=tmp_path, PYTHONIOENCODING="ascii")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "?" in ended.stdout
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "UTF-8"])
+def test_an_error_is_one_line_whatever_the_output_is_encoded_in(tmp_path, encoding):
+    ended = python(*GAN, "--stepz", "3", folder=tmp_path, PYTHONIOENCODING=encoding)
+    assert_one_line(ended.stderr, "error: Unrecognized options: --stepz, 3; did you mean --steps?")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends POSIX signals")

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from foundations.errors import InputError
 from foundations.streams import Streams
-from labs.perceptron import PROBLEMS, Config, accuracy, make_problem, train_pair
+from labs.perceptron import PROBLEMS, Config, accuracy, main, make_problem, train_pair
 
 
 class Unwatched:
@@ -18,6 +19,11 @@ def test_training_and_test_points_are_drawn_apart(name):
     problem = make_problem(name, Config(points=20), Streams(0))
     assert problem.inputs.shape == problem.test_inputs.shape == (80, 2)
     assert not torch.equal(problem.inputs, problem.test_inputs)
+
+
+def test_a_batch_larger_than_the_points_is_refused_before_anything_is_trained():
+    with pytest.raises(InputError, match="batch_size=50: must be at most 40"):
+        main(Config(points=10, batch_size=50), Unwatched())
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -22,6 +22,7 @@ from labs.kit.sweeps import places, ray_cluster, ray_engine
 from labs.kit.sweeps.samplers import PLACE, pruner_of, sampler_of
 from labs.kit.sweeps.space import parse
 from labs.kit.sweeps.study import open_study
+from labs.kit.sweeps.workers import Work
 
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="the extra `ray` is not installed")
 TOY = str(Path(__file__).parent / "toy_lab.py")
@@ -105,12 +106,7 @@ def test_all_trials_end_once_though_a_node_is_killed_and_the_lost_one_is_told_ap
     with three_nodes() as cluster:
         watch = kill_a_busy_node(cluster, tmp_path)
         ray_engine.run(
-            Distance(str(tmp_path)),
-            store=str(tmp_path / "study.log"),
-            study="s",
-            sampler="random",
-            pruner="none",
-            seed=0,
+            Work(Distance(str(tmp_path)), str(tmp_path / "study.log"), "random", "none", seed=0, points=1),
             trials=8,
             workers=3,
             address=cluster.address,

@@ -11,7 +11,7 @@ from foundations.errors import InputError
 from labs.kit.data import load_sentences
 from labs.kit.lab import load as load_lab
 from labs.kit.launch import execute
-from labs.sentiment import FOLDS, YARDSTICK, Config, answers_of, count_words, divide, main
+from labs.sentiment import FOLDS, YARDSTICK, Answers, Config, answers_of, count_words, divide, main, surest_mistakes
 
 CLEAR = {"blame": ("dull", "bad", "boring", "weak"), "praise": ("bright", "good", "moving", "strong")}
 FILLING = ("the", "film", "is", "a", "plot", "and", "cast", "it", "story", "of")
@@ -71,6 +71,28 @@ def test_the_vocabulary_knows_nothing_of_sentences_held_out(folder):
 def test_the_yardstick_learns_words_that_say_it_all(folder):
     _, folds = _folds(folder)
     assert min(answers_of([count_words(folds[0])], folds[:1]).shares()) == 100
+
+
+def _said(data, sure):
+    """Answers to all sentences with these probabilities for the class that is true."""
+    true = torch.tensor(sure)
+    probabilities = torch.where(data.labels[:, None] == torch.arange(2), true[:, None], 1 - true[:, None])
+    numbers = torch.arange(len(data.sentences))
+    return Answers(probabilities, data.labels, numbers, torch.zeros_like(numbers))
+
+
+def test_only_mistakes_are_told_as_mistakes_the_surest_first(folder):
+    data = load_sentences(folder)
+    said = _said(data, [0.3, 0.1, *[0.9] * (len(data.sentences) - 2)])
+    rows = surest_mistakes(said, said, data)
+    assert [row["sentence"] for row in rows] == [data.sentences[1], data.sentences[0]]
+    assert [row["sure %"] for row in rows] == ["90.0", "70.0"]
+
+
+def test_a_reader_without_a_mistake_says_so(folder):
+    data = load_sentences(folder)
+    said = _said(data, [0.9] * len(data.sentences))
+    assert [row["sentence"] for row in surest_mistakes(said, said, data)] == ["no mistake in 160 sentences"]
 
 
 def test_too_few_sentences_are_refused(folder):

@@ -270,6 +270,14 @@ def test_the_password_of_the_store_is_in_no_record(place):
     assert "secret" not in str(command._without_password(words))
 
 
+@pytest.mark.parametrize(("metric", "direction"), [("distance", "min"), ("test/accuracy", "max")])
+def test_which_end_of_the_metric_is_better_goes_by_its_name_unless_it_is_said(place, metric, direction):
+    chosen = command._parse([TOY, "--space", RATES, "--metric", metric])
+    assert command._config(chosen, None)[1].direction == direction
+    chosen = command._parse([TOY, "--space", RATES, "--metric", metric, "--direction", "max"])
+    assert command._config(chosen, None)[1].direction == "max"
+
+
 def test_a_study_of_another_lab_is_refused(place, capsys, monkeypatch):
     from labs.kit.sweeps import study
 

@@ -2,12 +2,11 @@
 
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 from agents.environments import make_one
 from foundations.streams import Streams
-from labs.drawings.tabular import METHODS, Grid, path_of
+from labs.drawings.tabular import METHODS, Grid
 from labs.tabular import Config, main
 
 
@@ -54,11 +53,6 @@ def test_the_map_leads_where_the_environment_goes(name):
             column = min(max(state % columns + right, 0), columns - 1)
             if grid.letters[row, column] != "H" or name == "FrozenLake-v1":
                 assert following == row * columns + column
-
-
-def test_a_path_that_goes_round_in_circles_ends():
-    grid = Grid.of(make_one("CliffWalking-v1").unwrapped)
-    assert len(path_of(np.zeros(48, int), grid)) == 48
 
 
 @pytest.mark.slow

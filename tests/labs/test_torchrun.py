@@ -17,7 +17,7 @@ from labs.kit.folder import all_runs
 from labs.kit.journal import read_points
 
 TOY = Path(__file__).parent / "toy_lab.py"
-LONG = ["--steps", "400", "--evaluation-pause", "1", "--seed", "5"]
+LONG = ["--steps", "400", "--evaluation-pause", "2", "--checkpoint-seconds", "0.005", "--seed", "5"]
 ALL = {"steps": 400, "seed": 5}
 ODD = '''"""A lab whose second process meets what the first does not."""
 from dataclasses import dataclass

@@ -6,7 +6,7 @@ import torch
 from foundations.errors import InputError
 from foundations.streams import Streams
 from labs.kit.data import load_images
-from labs.transfer_learning import Config, Part, Task, Trials, lenet, make_tasks, nearest_neighbours, pretrain
+from labs.transfer_learning import Config, Part, Task, Trials, lenet, make_tasks, moved, neighbours, pretrain
 
 SMALL = {"labels": (10, 40), "repetitions": 2, "steps": 3, "source_images": 200, "test_images": 60}
 
@@ -78,7 +78,7 @@ def test_training_a_copy_leaves_the_first_network_as_it_was(task):
 
 
 def test_the_trials_go_on_exactly_after_a_pause(task):
-    straight, first, second = (_trials(task, labels=(10,), seeds=2) for _ in range(3))
+    straight, first, second = (_trials(task, labels=(10,)) for _ in range(3))
     for _ in straight.learn():
         pass
     for _ in zip(range(3), first.learn(), strict=False):
@@ -96,11 +96,15 @@ def test_more_labels_than_there_are_images_are_left_out(task):
         _trials(task, labels=(2,))
 
 
-def test_neighbours_are_told_behind_each_block(task):
+def test_neighbours_are_told_by_the_pixels_and_behind_each_block(task):
     colours = torch.arange(4).repeat(5)
     images = (colours * 60).to(torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, 28, 28)
-    shares = nearest_neighbours(lenet(5, Streams(0), task.source), Part(images, colours))
-    assert shares == [1.0] * 5
+    shares = neighbours(lenet(5, Streams(0), task.source), Part(images, colours))
+    assert shares == dict.fromkeys(("pixels", "c1", "c3", "c5", "f6"), 100.0)
+
+
+def test_a_move_is_told_as_a_share_of_the_length_of_the_first_weights():
+    assert moved([torch.tensor([3.0]), torch.tensor([4.0])], [torch.tensor([3.0]), torch.tensor([5.0])]) == 0.2
 
 
 @pytest.mark.slow

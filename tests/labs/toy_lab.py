@@ -23,7 +23,7 @@ class Config(kit.Config):
     pause: float = 0.0
     """Seconds that each update takes."""
     evaluation_pause: float = 0.0
-    """Seconds that each evaluation takes."""
+    """Seconds that the first evaluation takes; a file `evaluating` says that it has begun."""
     crash_at: int = 0
     """Step at which the lab breaks, unless a file `mended` lies in the working directory."""
     nan_metric_at: int = 0
@@ -92,7 +92,9 @@ def main(config: Config, run: kit.Run) -> None:
         if metrics["loss/bowl"] < config.stop_below:
             run.stop()
         if run.every(100):
-            time.sleep(config.evaluation_pause)
+            if config.evaluation_pause and step == 100:
+                Path("evaluating").touch()
+                time.sleep(config.evaluation_pause)
             run.log({"eval/median": bowl.theta.median()})
         if run.every(50):
             run.images("theta", bowl.theta[:784].reshape(1, 1, 28, 28).sigmoid())

@@ -54,9 +54,11 @@ def _parser() -> Parser:
     parser.add_argument("--lab", help="all finished runs of this lab, the newest of each settings and seed")
     about_group = "setting whose values make the groups, may be repeated (default: all that differ but the seed)"
     parser.add_argument("--group", action="append", default=[], metavar="SETTING", help=about_group)
-    about_metric = "figure to compare by, of the summary or the journal (its last value), may be repeated"
+    about_metric = (
+        "figure to compare by, of the summary or the journal, may be repeated (default: the lab's main figure)"
+    )
     parser.add_argument("--metric", action="append", default=[], metavar="NAME", help=about_metric)
-    about_direction = "whether more or less of it is wanted (default: by its name, less of losses and errors)"
+    about_direction = "which end of it is better (default: as the lab says, or by its name: less of losses and errors)"
     parser.add_argument("--direction", choices=("max", "min"), help=about_direction)
     return parser
 

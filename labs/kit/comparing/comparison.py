@@ -1,7 +1,6 @@
 """Runs beside each other: what each group comes to, how sure that is, and how they learned."""
 
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from labs.kit.comparing import gathering, groups
 from labs.kit.comparing.groups import Group
 from labs.kit.config import Config as Settings
+from labs.kit.console import open_console
 from labs.kit.report import number
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from labs.kit.comparing.verdicts import Comparison, Pair, Standing
     from labs.kit.run import Run
 
-PIPE_WIDTH = 160
 MOST_ROWS = 40
 MOST_SUMMED_UP = 8
 """Groups that the summary has room for, the first of the table."""
@@ -34,7 +33,7 @@ class Config(Settings):
     metric: tuple[str, ...] = ()
     """Figures by which they are compared."""
     direction: Literal["max", "min"] | None = None
-    """Whether more or less of each figure is wanted; None goes by its name."""
+    """Which end of each figure is better; None goes by what its lab says, or by its name."""
     left_out: tuple[str, ...] = ()
     """What was left out of the runs asked for, and why."""
     lab: str = ""
@@ -61,7 +60,7 @@ def main(config: Config, run: "Run") -> None:
     if any(group.label not in _values_said(group) for group in parts):
         run.table("groups", [{"group": group.label, "settings": _values_said(group)} for group in parts])
     found = [
-        compare(metric, parts, direction(metric, config.direction), run.streams.numpy(metric))
+        compare(metric, parts, direction(metric, runs, config.direction), run.streams.numpy(metric))
         for metric in config.metric
     ]
     colours = figures.looks(_with_room(found[0], parts, run))
@@ -173,7 +172,6 @@ def _sure(pair: "Pair") -> str:
 def _print(title: str, rows: Sequence[dict[str, object]]) -> None:
     """The table on the console; the page has the rest of a long one."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
@@ -183,4 +181,4 @@ def _print(title: str, rows: Sequence[dict[str, object]]) -> None:
         table.add_row(*map(str, row.values()))
     if len(rows) > MOST_ROWS:
         table.caption = f"and {len(rows) - MOST_ROWS} more groups, on the page"
-    Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, markup=False).print(table)
+    open_console().print(table)

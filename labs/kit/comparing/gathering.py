@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from foundations.errors import InputError, require_choice
 from labs.kit.folder import RunFolder, all_runs, find, home
-from labs.kit.journal import Point, read_points
+from labs.kit.journal import Point
 from labs.kit.lab import discover
 
 COMPARISON = "comparison"
@@ -55,7 +55,7 @@ class Finished:
     @cached_property
     def points(self) -> list[Point]:
         """All that its journal holds."""
-        return read_points(self.path / "journal.jsonl")
+        return RunFolder(self.path).points()
 
     @cached_property
     def last(self) -> dict[str, float]:

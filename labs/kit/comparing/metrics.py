@@ -3,19 +3,11 @@
 import re
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import Literal
 
 from foundations.errors import InputError
 from labs.kit.comparing.gathering import Finished
 from labs.kit.journal import repeatable
-
-Direction = Literal["max", "min"]
-SUMMARY = "summary/"
-LESS_IS_WANTED = frozenset(
-    {"bits", "distance", "divergence", "error", "errors", "fd", "fid", "kl", "loss", "mae", "mse"}
-    | {"negative", "nll", "perplexity", "regret", "rmse", "seconds"}
-)
-"""Words in the name of a figure that is better the smaller it is."""
+from labs.kit.judging import SUMMARY, Direction, direction_of, main_figure
 
 
 def final(run: Finished, metric: str) -> float | None:
@@ -30,17 +22,18 @@ def final(run: Finished, metric: str) -> float | None:
 
 
 def choose(runs: Sequence[Finished], asked: Sequence[str]) -> list[str]:
-    """The metrics to compare by: those asked for, else the first summary figure that all runs have.
+    """The metrics to compare by: those asked for, else the lab's main figure, else the first of the summary's.
 
-    Raises: InputError for one that some run has not, with near names; where there is no such figure.
+    Raises: InputError for one that some run has not, with near names; where the runs share no figure.
     """
     shared = [name for name in _names(runs[0]) if all(final(run, name) is not None for run in runs[1:])]
     if asked:
         for metric in asked:
             _require(runs, metric, shared)
         return [metric.removeprefix(SUMMARY) for metric in dict.fromkeys(asked)]
-    own = _summary_names(runs[0])
-    first = next((name for name in shared if name in own), None)
+    target = _target(runs)
+    main, own = main_figure(target) if target else None, _summary_names(runs[0])
+    first = main.name if main and main.name in shared else next((name for name in shared if name in own), None)
     if first is None:
         known = f"one that all have: --metric {' | '.join(shared)}" if shared else "they have no metric in common"
         raise InputError(f"--metric: the runs share no summary figure; give {known}")
@@ -54,10 +47,15 @@ def curves(runs: Sequence[Finished]) -> list[str]:
     return [name for name in shared if repeatable(name) and not name.startswith(SUMMARY)]
 
 
-def direction(metric: str, asked: Direction | None) -> Direction:
-    """As asked; else by the metric's name: errors, losses and distances are to be small."""
-    words = set(metric.lower().replace("/", " ").replace("_", " ").replace("-", " ").split())
-    return asked or ("min" if words & LESS_IS_WANTED else "max")
+def direction(metric: str, runs: Sequence[Finished], asked: Direction | None) -> Direction:
+    """As asked; else as the runs' lab says, if they are of one; else by the metric's name."""
+    return asked or direction_of(metric, _target(runs))
+
+
+def _target(runs: Sequence[Finished]) -> str | None:
+    """The module or file of the lab that all `runs` are of; None where they are of several."""
+    targets = {str(run.record["target"]) for run in runs}
+    return targets.pop() if len(targets) == 1 else None
 
 
 def _names(run: Finished) -> list[str]:

@@ -16,7 +16,8 @@ from foundations.statistics import (
 )
 from labs.kit.comparing.gathering import Finished
 from labs.kit.comparing.groups import Group
-from labs.kit.comparing.metrics import Direction, final
+from labs.kit.comparing.metrics import final
+from labs.kit.judging import Direction
 
 LEAST_SEEDS = 3
 FEW_RUNS = 10

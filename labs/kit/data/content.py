@@ -1,4 +1,4 @@
-"""What a file holds, apart from how it is compressed: unpack it, and compare its hash with the expected one."""
+"""What a file holds, apart from how it is compressed: unpack it, tell it by its hash, read it as text."""
 
 import gzip
 import hashlib
@@ -52,3 +52,33 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); check the file and its permissions") from error
+
+
+def read_content(path: Path) -> bytes:
+    """The content of the user's own file at `path`, which may be gzip or plain.
+
+    Raises: InputError where it cannot be read, or is a broken gzip stream.
+    """
+    try:
+        return unpack(read_bytes(path))
+    except DamageError as damage:
+        raise InputError(f"{path}: {damage}; copy it again") from damage
+
+
+def decode_text(content: bytes, origin: str) -> str:
+    """The text in `content`; `origin` says in messages where it lay.
+
+    Raises: InputError where it is no text in UTF-8 (a byte order mark is left out), or holds zero bytes.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{origin}: not a text in UTF-8 ({error}); save it as UTF-8") from error
+    if "\0" in text:
+        raise InputError(f"{origin}: not a text (it holds zero bytes)")
+    return text
+
+
+def fingerprint(content: bytes) -> str:
+    """16 hexadecimal digits of the SHA-256 of `content`."""
+    return hashlib.sha256(content).hexdigest()[:16]

@@ -1,41 +1,25 @@
-"""What a run wants to know of its data, whatever their kind."""
+"""What data sets of every kind have in common."""
 
-from typing import Protocol
+from dataclasses import dataclass
 
 
-class Data(Protocol):
-    """Something to learn from, whole and in memory.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Data:
+    """Something to learn from, whole and in memory; each kind adds its content.
 
-    `fingerprint` depends on the content alone. `source` says where it came from: LABS_DATA_DIR, cache, download,
-    embedded, or the user's file or folder. `notice`, where it is not None, must be shown: it is not what was asked for.
+    `name` is what it is called in records. `fingerprint`, 16 hexadecimal digits of a hash, depends on the content
+    alone, wherever it lay. `source` says where it came from: LABS_DATA_DIR, cache, download, embedded, or the user's
+    file or folder. `licence` says under which terms it may be used. `notice`, where it is not None, must be shown to
+    the user: it is not what was asked for.
     """
 
-    @property
-    def name(self) -> str:
-        """What it is called in records."""
-        ...
-
-    @property
-    def fingerprint(self) -> str:
-        """16 hexadecimal digits of a hash over the content."""
-        ...
-
-    @property
-    def source(self) -> str:
-        """Where it came from."""
-        ...
-
-    @property
-    def licence(self) -> str:
-        """Under which terms it may be used."""
-        ...
-
-    @property
-    def notice(self) -> str | None:
-        """What the user must be told."""
-        ...
+    name: str
+    fingerprint: str
+    source: str
+    licence: str
+    notice: str | None = None
 
     @property
     def counts(self) -> dict[str, int]:
         """How much there is of it: what is counted -> how many."""
-        ...
+        raise NotImplementedError

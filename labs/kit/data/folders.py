@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foundations.errors import InputError
-from labs.kit.data.content import DamageError, read_bytes, unpack
+from labs.kit.data.content import read_content
 from labs.kit.data.idx import FILE_NAMES, parse_idx_images
 from labs.kit.data.splits import Split, split_by_class
 
@@ -46,15 +46,8 @@ def _load_idx(folder: Path) -> Split:
     for path in paths.values():
         if not path.is_file():
             raise InputError(f"{path}: missing, plain and as .gz; the four files of a set lie together in one folder")
-    contents = {name: _unpack_file(path) for name, path in paths.items()}
+    contents = {name: read_content(path) for name, path in paths.items()}
     return parse_idx_images(contents, {name: str(path) for name, path in paths.items()})
-
-
-def _unpack_file(path: Path) -> bytes:
-    try:
-        return unpack(read_bytes(path))
-    except DamageError as damage:
-        raise InputError(f"{path}: {damage}; copy it again") from damage
 
 
 def _load_divided(train: Path, test: Path) -> Split:
@@ -65,11 +58,11 @@ def _load_divided(train: Path, test: Path) -> Split:
     (train_paths, train_labels), (test_paths, test_labels) = _list(train, classes), _list(test, _class_names(test))
     images = _read_pictures([*train_paths, *test_paths])
     names_to_labels = np.searchsorted(classes, _class_names(test))
-    shuffled = np.random.default_rng(0).permutation(len(train_paths))
+    generator = np.random.default_rng(0)  # the first images of each half, which labs look at, are then of all classes
     count = len(train_paths)
-    return Split(
-        images[:count][shuffled], train_labels[shuffled], images[count:], names_to_labels[test_labels], tuple(classes)
-    )
+    shuffled, order = generator.permutation(count), generator.permutation(len(test_paths))
+    test_labels = names_to_labels[test_labels][order]
+    return Split(images[:count][shuffled], train_labels[shuffled], images[count:][order], test_labels, tuple(classes))
 
 
 def _load_undivided(folder: Path) -> Split:

@@ -1,49 +1,49 @@
 """Labelled images by name or from a folder, as whole tensors: the one call that image labs make for their data."""
 
 import hashlib
-from dataclasses import dataclass
-from difflib import get_close_matches
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from foundations.errors import InputError
+from foundations.errors import require
+from labs.kit.data.data import Data
 from labs.kit.data.digits import load_digits
 from labs.kit.data.folders import ALLOWED, load_folder
 from labs.kit.data.idx import FILE_NAMES, parse_idx_images
-from labs.kit.data.registry import DATA_SETS, DIGITS, DataSet
+from labs.kit.data.registry import DIGITS, DataSet, registered, unknown
 from labs.kit.data.splits import Split
-from labs.kit.data.store import MissingDataError, read_data_set
-
-EMBEDDED = "embedded"
+from labs.kit.data.store import EMBEDDED, MissingDataError, read_data_set
 
 
-@dataclass(frozen=True, eq=False)
-class ImageData:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ImageData(Data):
     """Labelled images, whole and in memory.
 
     Images: uint8 (n, channels, height, width), 0..255. Labels: int64 (n,), indices into `class_names`.
-    `fingerprint` depends on the content alone: the same images and labels have the same one wherever they lay.
-    `source` says where they came from: LABS_DATA_DIR, cache, download, embedded, or a folder. `notice`, where it is not
-    None, must be shown to the user: these are not the images that were asked for.
     """
 
-    name: str
     train_images: Tensor
     train_labels: Tensor
     test_images: Tensor
     test_labels: Tensor
     class_names: tuple[str, ...]
-    fingerprint: str
-    source: str
-    licence: str
-    notice: str | None = None
 
     @property
     def counts(self) -> dict[str, int]:
         """How many images are in each part."""
         return {"train": len(self.train_labels), "test": len(self.test_labels)}
+
+    def subset(self, count: int, generator: torch.Generator) -> "ImageData":
+        """The same data with at most `count` training images, drawn at random, so shuffled; all test images stay.
+
+        At random, since the first images of a folder may all be of one class. The fingerprint is still that of the
+        whole data. Raises: InputError for a count below 1.
+        """
+        require(count >= 1, "count", count, "at least 1 training image")
+        chosen = torch.randperm(len(self.train_labels), generator=generator)[:count]
+        return replace(self, train_images=self.train_images[chosen], train_labels=self.train_labels[chosen])
 
 
 def load_images(spec: str | Path) -> ImageData:
@@ -52,11 +52,11 @@ def load_images(spec: str | Path) -> ImageData:
     Where MNIST can be neither found nor downloaded, the embedded digits stand in, with a `notice`.
     Raises: InputError for an unknown name, a folder without images, and files that are damaged or do not fit.
     """
-    if isinstance(spec, str) and spec in DATA_SETS and DATA_SETS[spec].kind == "images":
-        return _load_registered(DATA_SETS[spec])
+    if data_set := registered(spec, "images"):
+        return _load_registered(data_set)
     folder = Path(spec).expanduser()
     if not str(spec).strip() or not folder.is_dir():
-        raise InputError(_unknown(str(spec)))
+        raise unknown(spec, "images", ALLOWED)
     return _image_data(folder.resolve().name, load_folder(folder), str(folder), "the folder's own")
 
 
@@ -95,12 +95,3 @@ def _fingerprint(split: Split) -> str:
         digest.update(str(array.shape).encode())
         digest.update(array.tobytes() if array.dtype.itemsize == 1 else array.astype("<i8").tobytes())
     return digest.hexdigest()[:16]
-
-
-def _unknown(spec: str) -> str:
-    names = sorted(name for name, data_set in DATA_SETS.items() if data_set.kind == "images")
-    near = get_close_matches(spec.lower(), names, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    if Path(spec).expanduser().is_file():
-        hint = "; it is a file: give the folder around it"
-    return f"data={spec!r}: must be {' or '.join(names)}, or {ALLOWED}{hint}"

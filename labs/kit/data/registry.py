@@ -5,9 +5,14 @@ To register a data set, add one entry to `DATA_SETS`.
 """
 
 from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
 from typing import Literal
 
-from foundations.errors import require_choice
+from foundations.errors import InputError, require_choice
+
+Kind = Literal["images", "table", "text", "sentences"]
+"""What a data set is, which says how it is loaded."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,7 @@ class DataSet:
     """A named set of files; one without files is computed from what an installed library ships."""
 
     name: str
-    kind: Literal["images", "table", "text"]
+    kind: Kind
     summary: str
     licence: str
     citation: str
@@ -129,7 +134,7 @@ TOPICS = DataSet(
 
 SENTIMENT = DataSet(
     name="sentiment",
-    kind="text",
+    kind="sentences",
     summary="10,662 sentences on films, for and against",
     licence="not stated",
     citation="B. Pang, L. Lee: Seeing stars (2005), arXiv:cs/0506075",
@@ -151,3 +156,22 @@ def find_data_set(name: str) -> DataSet:
     """
     require_choice("data set", name, DATA_SETS)
     return DATA_SETS[name]
+
+
+def registered(spec: str | Path, kind: Kind) -> DataSet | None:
+    """The data set of this kind that is registered as `spec`; None where there is none."""
+    found = DATA_SETS.get(spec) if isinstance(spec, str) else None
+    return found if found and found.kind == kind else None
+
+
+def unknown(spec: str | Path, kind: Kind, otherwise: str) -> InputError:
+    """The error for a `spec` that names neither a data set of this kind nor what is allowed `otherwise`."""
+    names, given = sorted(name for name, each in DATA_SETS.items() if each.kind == kind), str(spec)
+    near = get_close_matches(given.lower(), names, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    path = Path(spec).expanduser()
+    if given.strip() and path.is_dir():
+        hint = "; it is a folder: give the file in it"
+    elif given.strip() and path.is_file():
+        hint = "; it is a file: give the folder around it"
+    return InputError(f"data={given!r}: must be {' or '.join(names)}, or {otherwise}{hint}")

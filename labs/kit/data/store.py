@@ -18,7 +18,8 @@ from labs.kit.data.content import DamageError, read_bytes, unpack_verified
 from labs.kit.data.fetch import DownloadError, download
 from labs.kit.data.registry import DataFile, DataSet
 
-DATA_DIR, CACHE, DOWNLOAD = "LABS_DATA_DIR", "cache", "download"
+DATA_DIR, CACHE, DOWNLOAD, EMBEDDED = "LABS_DATA_DIR", "cache", "download", "embedded"
+"""Where data come from; embedded ones are computed from what an installed library ships."""
 
 
 class MissingDataError(InputError):

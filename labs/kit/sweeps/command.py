@@ -27,8 +27,9 @@ ABOUT = """Run a lab many times, each time with other settings, and find those t
 Ranges (in quotes, for the shell): uniform(0,0.5), log(1e-5,1e-2), int(1,8), int(32,256,32), intlog(16,512), [64,128].
 The lab's own flags come last, behind --. To go on with a sweep that was stopped, or to help one that runs, from
 another terminal or host: python -m labs sweep --study NAME [--store postgresql://...] [--workers 2]"""
-DEFAULTS = {"direction": "min", "sampler": "tpe", "pruner": "none", "trials": 20}
+DEFAULTS = {"sampler": "tpe", "pruner": "none", "trials": 20}
 """What is taken if neither the command line nor the study says it."""
+ABOUT_DIRECTION = "which end of it is better (default: as the lab says, or by its name: less of losses and errors)"
 OWN = "labs.kit.sweeps.sweep"
 
 
@@ -52,10 +53,11 @@ def _parse(words: list[str]) -> argparse.Namespace:
     parser.add_argument("lab", nargs="?", help="a lab's name, or the file of your own")
     parser.add_argument("--space", nargs="+", metavar="NAME=RANGE", help="settings to search, each with its range")
     parser.add_argument("--metric", help="figure of the runs' summary, or last value of a metric")
-    parser.add_argument("--direction", choices=("min", "max"), help="what is good of it (default min)")
+    parser.add_argument("--direction", choices=("min", "max"), help=ABOUT_DIRECTION)
     samplers = ("grid", "random", "tpe", "genetic", "cmaes")
-    parser.add_argument("--sampler", choices=samplers, help="who chooses the settings (default tpe)")
-    parser.add_argument("--pruner", choices=("median", "hyperband", "none"), help="who gives up trials (default none)")
+    parser.add_argument("--sampler", choices=samplers, help="how the settings are chosen (default tpe)")
+    pruners = ("median", "hyperband", "none")
+    parser.add_argument("--pruner", choices=pruners, help="how poor trials are stopped early (default none)")
     parser.add_argument("--trials", type=int, help="in all, over all workers and hosts (default 20)")
     parser.add_argument("--workers", type=int, default=1, help="trials at a time on this host (default 1)")
     parser.add_argument("--study", help="name of the study; that of one that is there joins it (default: a new one)")
@@ -79,19 +81,22 @@ def _parse(words: list[str]) -> argparse.Namespace:
 
 def _config(chosen: argparse.Namespace, flags: list[str] | None) -> tuple["Lab", "Config"]:
     """The lab, and the sweep's settings; what is not given is taken from the study, if it is there."""
+    from labs.kit.judging import direction_of
+
     known = _known(chosen)
     if chosen.lab is None and known is None:
         if chosen.study is None:
             raise InputError("lab: must be given, as in: python -m labs sweep gan_mnist --space ... --metric ...")
         raise InputError(f"--study {chosen.study}: is not there; to begin it, give a lab, --space and --metric")
     lab = _lab(chosen.lab or (known or {})["target"])
-    given = {name: getattr(chosen, name) for name in ("metric", *DEFAULTS)}
+    given = {name: getattr(chosen, name) for name in ("metric", "direction", *DEFAULTS)}
     given["space"] = _space(chosen.space, lab) if chosen.space else None
     given["settings"] = _settings(lab, flags) if flags is not None or known is None else None
     otherwise = {**DEFAULTS, **(known or {})}
     values = {name: otherwise.get(name) if value is None else value for name, value in given.items()}
     for name in ("space", "metric"):
         require(bool(values[name]), f"--{name}", values[name] or "", "given: what to search, and what to judge it by")
+    values["direction"] = values["direction"] or direction_of(str(values["metric"]), lab.target)
     values["trials"] = _trials(values, lab)
     config = _make(chosen, lab, values)
     if known is None:

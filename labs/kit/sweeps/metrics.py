@@ -5,10 +5,9 @@ from difflib import get_close_matches
 from foundations.errors import InputError
 from labs.kit.config import Config, to_record
 from labs.kit.folder import RunFolder, all_runs
-from labs.kit.journal import read_points
+from labs.kit.judging import SUMMARY
 from labs.kit.lab import Lab
 
-SUMMARY = "summary/"
 LOOKED_AT = 5
 """Earlier runs whose metrics are looked at."""
 
@@ -22,7 +21,7 @@ def value_of(run: RunFolder, metric: str) -> float:
     summary = run.record["summary"]
     if (name := metric.removeprefix(SUMMARY)) in summary:
         return float(summary[name])
-    points = [point for point in read_points(run.path / "journal.jsonl") if point.name == metric]
+    points = [point for point in run.points() if point.name == metric]
     if not points:
         raise UnknownMetric(_unknown(metric, names_of(run)))
     return max(points, key=lambda point: point.step).value
@@ -30,7 +29,7 @@ def value_of(run: RunFolder, metric: str) -> float:
 
 def names_of(run: RunFolder) -> list[str]:
     """Its summary figures, then its other metrics."""
-    logged = {point.name for point in read_points(run.path / "journal.jsonl")}
+    logged = {point.name for point in run.points()}
     return [*run.record["summary"], *sorted(name for name in logged if not name.startswith((SUMMARY, "speed/")))]
 
 

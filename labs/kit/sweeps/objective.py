@@ -15,9 +15,10 @@ import optuna
 from foundations.errors import InputError
 from labs.kit.config import Config, check
 from labs.kit.ends import Diverged, Interrupted, Interrupts, Pruned
+from labs.kit.judging import SUMMARY
 from labs.kit.lab import Lab, load
 from labs.kit.sweeps import places
-from labs.kit.sweeps.metrics import SUMMARY, UnknownMetric, value_of
+from labs.kit.sweeps.metrics import UnknownMetric, value_of
 from labs.kit.sweeps.space import parse
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class TrialFailed(Exception):
-    """A trial came to nothing; `ended` says how: diverged, refused (bad input) or failed."""
+    """A trial ended without a value; `ended` says how: diverged, refused (bad input) or failed."""
 
     def __init__(self, ended: str, message: str) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""Which trials a sweep has, whoever runs them: each of its places is filled once, whatever dies on the way.
+"""Which trials a sweep has: each of its places is filled exactly once, even where workers and hosts die.
 
 A sweep of N trials has the places 0 to N - 1. Each is a trial of the study that waits until a worker claims it. A trial
 whose worker died, or that was interrupted, gives way to one more at its place, with the same settings. Where two hosts
@@ -98,7 +98,8 @@ def end(study: optuna.Study, number: int, ended: str, error: str = "") -> None:
 def reap(study: optuna.Study, beats: Mapping[str, float], *, pids: Mapping[int, int] | None = None) -> list[int]:
     """Tell the study of trials whose process is gone; gives their places.
 
-    `beats` says for how long each sweep, by the id of its run, has been silent: those of other hosts die of it.
+    `beats`: seconds since each sweep, by the id of its run, was last seen: trials of another host are lost when that
+    is too long.
     `pids`: workers that have just ended, by id -> exit status, though the system may still know them.
     """
     lost = []

@@ -23,7 +23,7 @@ OBJECT_STORE_BYTES = 80 * 2**20
 LONGEST_FOLDER = 30
 """Letters of a folder in which Ray's sockets, whose paths may have 107, still fit."""
 SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS_SKIP_REGEX": "."}
-"""What Ray reads when it is imported: it shall send nothing home, and keep to itself pages about nodes that died."""
+"""What Ray reads when it is imported: no usage statistics are sent, and long logs of nodes that died not printed."""
 SECONDS = 5.0
 """How long a cluster may take to answer."""
 

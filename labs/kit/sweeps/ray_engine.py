@@ -25,20 +25,13 @@ from labs.kit.sweeps.workers import LOOK_SECONDS, MOST_DEATHS, Work
 if TYPE_CHECKING:
     import optuna
 
-    from labs.kit.sweeps.objective import Objective
-
 LAST_WORDS_SECONDS = 60.0
 """How long trials may take to finish their step when the sweep is stopped."""
 
 
 def run(
-    objective: Objective,
+    work: Work,
     *,
-    store: str,
-    study: str,
-    sampler: str,
-    pruner: str,
-    seed: int,
     trials: int,
     workers: int,
     address: str | None,
@@ -52,7 +45,6 @@ def run(
     trials have ended for good; what it raises ends the sweep, as Ctrl-C does: trials finish their step and are given
     back. Raises: InputError; MachineError where the store or the cluster is away, or one task after another is lost.
     """
-    work = Work(objective, store, sampler, pruner, seed, _points(objective, sampler, trials))
     shared = _open(work, draws=False)
     with connected(address, workers=workers, cpus=cpus, gpus=gpus) as ray:
         # Lost tasks are tried again by the study, which counts how often: not a second time by Ray.
@@ -61,7 +53,7 @@ def run(
         try:
             while not all(done := ended(shared, trials)) and not shared.user_attrs.get(places.STOPPED):
                 finished(sum(done))
-                crew.fill(objective.parent)
+                crew.fill(work.objective.parent)
                 crew.wait(LOOK_SECONDS)
             finished(sum(done))
         finally:
@@ -138,13 +130,6 @@ def attempt(work: Work, number: int) -> None:
         study = _open(work)
         trial = optuna.Trial(study, study.get_trials(deepcopy=False)[number]._trial_id)
         perform(study, trial, work.objective, interrupts)
-
-
-def _points(objective: Objective, sampler: str, trials: int) -> int:
-    from labs.kit.lab import load
-    from labs.kit.sweeps.space import parse
-
-    return parse(objective.space, load(objective.target).config_type).largest_grid(trials) if sampler == "grid" else 1
 
 
 def _open(work: Work, *, draws: bool = True) -> optuna.Study:

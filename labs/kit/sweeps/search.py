@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
+from itertools import accumulate
 from typing import Any
 
 import optuna
@@ -45,8 +46,7 @@ class Search:
             failed = not math.isfinite(value)
             state = TrialState.FAIL if failed else TrialState.COMPLETE
             self.trials.append(study.tell(trial, None if failed else value, state))
-            best = self.best_so_far()[-1]
-            yield {name: each for name, each in (("value", value), ("best", best)) if math.isfinite(each)}
+            yield {name: each for name, each in (("value", value), ("best", self.least)) if math.isfinite(each)}
 
     def _study(self) -> optuna.Study:
         """A new study of the trials: in one that lives on, samplers keep notes that are no part of any trial."""
@@ -60,15 +60,17 @@ class Search:
 
     def best_so_far(self) -> list[float]:
         """The least value of the first 1, 2, 3, ... trials."""
-        values = self.values()
-        return [min(values[: count + 1]) for count in range(len(values))]
+        return list(accumulate(self.values(), min))
+
+    @property
+    def least(self) -> float:
+        """The least value of all trials; infinite where none succeeded."""
+        return min(self.values(), default=math.inf)
 
     def best_settings(self) -> Settings:
         """The settings with the least value. Raises: InputError where no trial succeeded."""
-        values = self.values()
-        found = min(values, default=math.inf)
-        require(math.isfinite(found), "trials", len(values), "so many that one of them has a finite value")
-        return self.trials[values.index(found)].params
+        require(math.isfinite(self.least), "trials", len(self.trials), "so many that one of them has a finite value")
+        return self.trials[self.values().index(self.least)].params
 
     def state_dict(self) -> dict[str, Any]:
         """The trials: settings, where these were drawn from, value, and what the sampler wrote on them."""

@@ -38,11 +38,11 @@ class Config(Settings):
     metric: str = ""
     """Summary figure or metric that the trials are judged by."""
     direction: Literal["min", "max"] = "min"
-    """Whether a small or a large metric is good."""
+    """Which end of the metric is better."""
     sampler: Literal["grid", "random", "tpe", "genetic", "cmaes"] = "tpe"
-    """Who chooses the settings."""
+    """How the settings are chosen."""
     pruner: Literal["median", "hyperband", "none"] = "none"
-    """Who gives up trials that fall behind."""
+    """How trials that fall behind are stopped early."""
     trials: Count = 20
     """Trials in all, over all workers and hosts."""
     workers: Count = 1
@@ -136,16 +136,12 @@ def _work(config: Config, points: int, trials: int, watching: "Watching", run: "
         study=config.study,
     )
     store = studies.address(config.store, config.study)
+    work = Work(objective, store, config.sampler, config.pruner, config.seed, points)
     if config.engine == "ray":
         from labs.kit.sweeps import ray_engine
 
         ray_engine.run(
-            objective,
-            store=store,
-            study=config.study,
-            sampler=config.sampler,
-            pruner=config.pruner,
-            seed=config.seed,
+            work,
             trials=trials,
             workers=config.workers,
             address=config.ray_address,
@@ -155,7 +151,6 @@ def _work(config: Config, points: int, trials: int, watching: "Watching", run: "
         )
         watching.note()
         return
-    work = Work(objective, store, config.sampler, config.pruner, config.seed, points)
     pool = Pool(work, config.workers, folder / "workers", watching.look)
     pool.run(run.interrupts, watching.left)
 

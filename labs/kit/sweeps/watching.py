@@ -9,8 +9,8 @@ import optuna
 
 from foundations.errors import InputError
 from labs.kit.folder import home
+from labs.kit.judging import SUMMARY
 from labs.kit.sweeps import figures, places, results
-from labs.kit.sweeps.metrics import SUMMARY
 from labs.kit.sweeps.results import Row
 from labs.kit.sweeps.space import Space
 
@@ -23,7 +23,7 @@ BEAT = "beat/"
 """Study attributes: when each sweep, by its run's id, was last seen by its own clock."""
 BEAT_SECONDS = 15.0
 HOPELESS = 3
-"""So many trials that fail as the first ones, none of them trained, end the sweep."""
+"""A sweep ends where this many trials have ended and all of them failed or were refused."""
 
 
 class Watching:

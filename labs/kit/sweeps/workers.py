@@ -167,7 +167,7 @@ def _work(work: Work, interrupts: Interrupts) -> None:
 
 
 def _once_in_a_while(handler: Any) -> Callable[[int, FrameType | None], None]:
-    """`handler`, deaf for a while: who ends a whole group of processes signals the worker, and the sweep does again."""
+    """`handler`, at most once in some seconds: a signal to the whole group comes a second time, from the sweep."""
     last = float("-inf")
 
     def receive(number: int, frame: FrameType | None) -> None:
@@ -188,7 +188,7 @@ def _write_to(log: str) -> None:
 
 
 def _end_with_parent() -> None:
-    """Stop as on SIGTERM when the process that started this one is gone, however it ended; soon for good."""
+    """Stop as on SIGTERM when the process that started this one is gone, however it ended; after a minute, at once."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return
