@@ -134,7 +134,8 @@ def tell(results: Sequence[Result], published: Published, config: Config, run: k
     short = [str(each.seed) for each in results if each.evaluation.mean < published.floor]
     if short:
         floor = f"{published.mean:.1f} - {published.deviation:.1f}, what was published less a deviation"
-        run.note(f"seed {', '.join(short)}: below {floor}; --preset full learns for longer")
+        longer = "" if config.preset == "full" else "; --preset full learns for longer"
+        run.note(f"seed {', '.join(short)}: below {floor}{longer}")
 
 
 if __name__ == "__main__":
