@@ -9,7 +9,7 @@ between digits, with --conditional each digit to order, and -log p(x) of the tes
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple
 
-from annotated_types import Ge
+from annotated_types import Ge, Interval
 
 import foundations
 import generative
@@ -45,6 +45,9 @@ class Config(kit.Config):
     """The bound that is climbed; the importance-weighted one is tighter and takes longer."""
     latents: kit.Count | None = None
     """Latents drawn for each image of a step; None takes 1 for the ELBO, 50 for the importance-weighted bound."""
+    single: Annotated[float, Interval(ge=0, lt=1)] = 0.0
+    """Share of the steps with one latent an image, which are quick; then their number doubles at equal intervals up to
+    all of them. 0: all from the first step."""
     likelihood: Literal["bernoulli", "gaussian"] = "bernoulli"
     """bernoulli: pixels are 0 or 1, figures are comparable with published ones. gaussian: grey; nats of a density."""
     binarization: Literal["dynamic", "static"] = "dynamic"
@@ -180,6 +183,7 @@ def build(images: "ImageData", test: Seen, config: Config, run: kit.Run) -> "gen
         device=run.device,
         objective=config.objective,
         samples=config.latents or LATENTS[config.objective],
+        single_steps=round(config.single * steps),
         beta=config.beta,
         warmup=round(config.warmup * steps),
         free_bits=config.free_bits,

@@ -1,7 +1,7 @@
 """Training of a variational autoencoder on images: what each step looks at, which bound it climbs."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, get_args
 
 import torch
@@ -56,11 +56,27 @@ def binarize(images: Tensor, generator: torch.Generator) -> Tensor:
     return (images > torch.randint(255, shape, generator=generator, dtype=torch.uint8, device=device)).float()
 
 
+def doubling(samples: int, single_steps: int, steps: int) -> Callable[[int], int]:
+    """From the step to a number of samples: 1 for `single_steps`, then 2, 4, ... up to `samples`, for as long each.
+
+    With `single_steps` = 0 all `samples` from the first step.
+    """
+    if single_steps == 0 or samples == 1:
+        return lambda step: samples
+    levels, left = (samples - 1).bit_length(), steps - single_steps  # 2, 4, ..., samples
+
+    def count(step: int) -> int:
+        return 1 if step < single_steps else min(samples, 2 ** (1 + (step - single_steps) * levels // left))
+
+    return count
+
+
 class VAELearner:
     """Climbs a bound on log p(x) by Adam, from images as bytes.
 
     - `objective` "elbo" averages `samples` latents an image; "importance_weighted" climbs L_k, k = `samples`. Either
-      way an image is encoded once.
+      way an image is encoded once. The first `single_steps` draw one latent, which costs little; from there the number
+      doubles at equal intervals, up to `samples` for the last of them.
     - `beta` is the divergence's weight, reached in a straight line over the first `warmup` steps; under
       `free_bits` nats a unit's divergence is free (ELBO only).
     - `schedule` gives the factor on the learning rate; a cosine down to 0 at `steps`, where learning ends, if None.
@@ -85,6 +101,7 @@ class VAELearner:
         streams: Streams,
         objective: Objective = "elbo",
         samples: int = 1,
+        single_steps: int = 0,
         beta: float = 1.0,
         warmup: int = 0,
         free_bits: float = 0.0,
@@ -98,6 +115,7 @@ class VAELearner:
     ) -> None:
         require(steps >= 1, "steps", steps, "at least 1")
         require(samples >= 1, "samples", samples, "at least 1 latent an image")
+        require(0 <= single_steps < steps, "single_steps", single_steps, f"from 0 to below steps={steps}")
         require(0 <= beta < math.inf, "beta", beta, "at least 0 and finite")
         require(0 <= free_bits < math.inf, "free_bits", free_bits, "at least 0 nats and finite")
         require(validate_every >= 1, "validate_every", validate_every, "at least 1 step")
@@ -110,6 +128,7 @@ class VAELearner:
         require(vae.likelihood == "bernoulli" or binarization == "none", "binarization", binarization, coins)
         self.vae, self.image_shape = vae.train(), tuple(images.shape[1:])
         self.objective, self.samples, self.binarization = objective, samples, binarization
+        self._samples_at = doubling(samples, single_steps, steps)
         self.beta, self.free_bits, self._half = beta, free_bits, precision == "bf16"
         self.step, self.steps = 0, steps
         self.optimizer = Adam(vae.parameters(), learning_rate, maximize=True, fused=True)
@@ -143,7 +162,8 @@ class VAELearner:
     def _leave_gradients(self, x: Tensor, labels: Tensor | None) -> dict[str, float | Tensor]:
         """Leave in the weights the gradient of the bound over the images `x`, encoded once and decoded k times."""
         beta = self.beta * self._warmup(self.step)
-        several = (self.samples,) if self.samples > 1 or self.objective == "importance_weighted" else ()
+        samples = self._samples_at(self.step)
+        several = (samples,) if samples > 1 or self.objective == "importance_weighted" else ()
         shape = (*several, len(x), self.vae.latent_size)
         noise = share_of(torch.randn(shape, generator=self._noise, device=x.device), dim=-2)  # ([k,] batch, latent)
         x, labels = share_of(x), None if labels is None else share_of(labels)

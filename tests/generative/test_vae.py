@@ -16,6 +16,7 @@ from foundations.schedules import constant
 from foundations.streams import Streams
 from generative.bounds import elbo_terms, log_likelihood, posterior_collapsed
 from generative.vae import VAE, VAELearner, binarize, build_vae, reparameterize, require_binary
+from generative.vae.learner import doubling
 
 
 def stream(seed=0):
@@ -257,6 +258,20 @@ def test_an_image_is_encoded_once_however_many_latents_are_drawn(digit_images):
     assert seen == [20, 140]
 
 
+def test_latents_double_after_single_ones_and_each_number_lasts_as_long():
+    assert [doubling(5, 4, 10)(step) for step in range(11)] == [1, 1, 1, 1, 2, 2, 4, 4, 5, 5, 5]
+    assert [doubling(50, 3, 9)(step) for step in range(3, 9)] == [2, 4, 8, 16, 32, 50]
+    assert {doubling(5, 0, 10)(step) for step in range(10)} == {5}
+
+
+def test_a_learner_draws_as_many_latents_as_the_step_asks_for(digit_images):
+    learner = small(digit_images, objective="importance_weighted", samples=4, single_steps=2, steps=4)
+    seen = []
+    learner.vae.decoder.register_forward_hook(lambda module, inputs, output: seen.append(len(inputs[0]) // 20))
+    learn(learner, 4)
+    assert seen == [1, 1, 2, 4]
+
+
 def test_the_learning_rate_follows_the_schedule(digit_images):
     learner = small(digit_images, steps=4, learning_rate=1e-3)
     rates = [learner.optimizer.param_groups[0]["lr"] for _ in learner.learn()]
@@ -310,6 +325,7 @@ def test_samples_are_images_in_the_unit_range_that_depend_on_the_latent_alone(di
     [
         {"warmup": 8},
         {"objective": "importance_weighted", "samples": 3},
+        {"objective": "importance_weighted", "samples": 3, "single_steps": 4},
         {"likelihood": "gaussian"},
         {"binarization": "static"},
     ],
@@ -402,6 +418,7 @@ def test_a_collapse_of_the_posterior_is_noticed(beta, collapsed, digit_images):
     [
         ({"steps": 0}, "steps=0"),
         ({"samples": 0}, "samples=0: must be at least 1 latent an image"),
+        ({"single_steps": 30}, "single_steps=30: must be from 0 to below steps=30"),
         ({"beta": -1.0}, "beta=-1.0"),
         ({"free_bits": -1.0}, "free_bits=-1.0"),
         ({"objective": "importance_weighted", "free_bits": 0.1}, "free_bits=0.1: must be 0 for the importance"),
