@@ -35,6 +35,8 @@ class BlackBox:
         box = BlackBox(torch.nn.Sequential(network, torch.nn.Softmax(dim=1)), names=("cat", "dog"))
         box(images)                                    # (n, 2), float64
 
+    `prepare`, where given, makes of each batch what the model reads: rows of a table scaled, texts as numbers of words.
+
     Shapes: n inputs -> (n, outputs); with "values" an answer (n,) counts as (n, 1).
     Raises: InputError where the answers are not one row an input, not 2-D, not finite, or not what `outputs` says.
     """
@@ -47,12 +49,14 @@ class BlackBox:
         batch_size: int = 128,
         device: "torch.device | str | None" = None,
         names: Sequence[str] = (),
+        prepare: Callable[[Any], Any] | None = None,
     ) -> None:
         require_choice("outputs", outputs, get_args(Outputs))
         require(batch_size >= 1, "batch_size", batch_size, "at least 1")
         self.model, self.outputs, self.batch_size, self.names = model, outputs, batch_size, tuple(map(str, names))
         self._whole = not isinstance(model, nn.Module) and hasattr(model, "predict")
-        self._predict = _function_of(model, outputs, device)
+        answer = _function_of(model, outputs, device)
+        self._predict = answer if prepare is None else lambda batch: answer(prepare(batch))
 
     def __call__(self, batch: Any) -> Array:
         """The checked answers for all of `batch`: an array or tensor (n, ...), a list of n texts, a table of n rows."""

@@ -50,6 +50,21 @@ def plant_defect(kind: Defect, image: ArrayLike, random: np.random.Generator) ->
     raise InputError(f"image: has no place where a {kind} of {FEWEST} pixels is seen; give one with ink and background")
 
 
+def plant_defects(
+    kind: Defect, images: NDArray[np.float32], count: int, random: np.random.Generator
+) -> list[tuple[NDArray[np.float32], NDArray[np.bool_]]]:
+    """`count` of the images, drawn at random, each with a defect: see `plant_defect`.
+
+    Each image is drawn once, unless there are fewer than `count`.
+    Shapes: images (n, 1, height, width) -> of each image drawn (1, height, width), and of its defect (height, width).
+    Raises: InputError as `plant_defect`, and for no images.
+    """
+    require(len(images) >= 1, "images", len(images), "at least 1")
+    chosen = random.choice(len(images), count, replace=len(images) < count)
+    spoilt = [plant_defect(kind, images[number, 0], random) for number in chosen]
+    return [(image.astype(np.float32)[None], truth) for image, truth in spoilt]
+
+
 def _middle(shape: tuple[int, ...], random: np.random.Generator) -> Array:
     """A point at least `MARGIN` from the frame: row and column."""
     return random.uniform(MARGIN, np.subtract(shape, MARGIN + 1))
@@ -73,7 +88,12 @@ class Localisation(NamedTuple):
     hit: float
     """1 where the most blamed segment is a planted one, else 0: the pointing game."""
     share: float
-    """The share of planted segments, which is what the pointing game gives by chance."""
+    """The share of planted segments."""
+
+    @property
+    def by_chance(self) -> "Localisation":
+        """What is expected of blame at random: half the area, and a hit as often as a segment is a planted one."""
+        return Localisation(0.5, self.share, self.share)
 
 
 def localisation(blame: ArrayLike, truth: NDArray[np.bool_], segments: Segments) -> Localisation:

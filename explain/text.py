@@ -8,11 +8,15 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from explain.blackbox import BlackBox
 from explain.explanation import Explanation
+from explain.quality import random_orders
 from explain.surrogate import fit_all, kernel_weights
+from explain.trials import Turning, turn_by_hiding
 from foundations.errors import require, require_choice
+from foundations.text import Vocabulary, pad, words
 
 Array = NDArray[np.float64]
 Masks = NDArray[np.bool_]
@@ -71,6 +75,29 @@ def hide_words(text: str, *, unit: Unit = "word", mask: str | None = None) -> Ca
     """
     parts = TextParts.of(text, unit, mask)
     return lambda hidden: parts.texts(~np.asarray(hidden, np.bool_))
+
+
+def turn_by_removing(
+    black_box: BlackBox, found: Sequence[Explanation], *, steps: int, draws: int, seed: int
+) -> Turning:
+    """Whether each text's verdict turned after 0, 1, ..., `steps` words were removed, those first that speak for it.
+
+    Beside it `draws` orders at random for each text. For explanations by `explain_text`, at least `steps` words each.
+    """
+    hides = [
+        hide_words(each.settings["text"], unit=each.settings["unit"], mask=each.settings["mask"]) for each in found
+    ]
+    orders = [np.argsort(-each.weights_of(), kind="stable") for each in found]
+    chance = [random_orders(len(own), draws, seed + number) for number, own in enumerate(orders)]
+    return turn_by_hiding(black_box, hides, orders, chance, steps=steps)
+
+
+def read_words(vocabulary: Vocabulary) -> Callable[[Sequence[str]], Tensor]:
+    """From texts to the rows of word numbers that a network reads, (texts, longest): to `prepare` a `BlackBox`.
+
+    A text of which nothing is left is one unknown word.
+    """
+    return lambda texts: pad([vocabulary.encode(words(text)) or [vocabulary.unknown_token] for text in texts])[0]
 
 
 @dataclass(frozen=True)

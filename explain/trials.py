@@ -1,18 +1,15 @@
-"""Explanations on trial over many cases: does their order beat chance, and do they find reasons that were planted?"""
+"""Explanations on trial over many cases: does hiding features in their order do more than hiding them at random?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from explain.background import Background
 from explain.blackbox import BlackBox
 from explain.explanation import Explanation
-from explain.planted import LinearRule, plant, random_slopes
-from explain.policies import explain_action
-from explain.quality import Hide, deletion_curve, insertion_curve
-from explain.tabular import explain_row
+from explain.quality import Hide, deletion_curve, insertion_curve, turned
+from foundations.errors import require
 
 Array = NDArray[np.float64]
 
@@ -31,11 +28,79 @@ def trial_by_hiding(
 
     `hides`: a function for each case, as by `hide_segments`.
     """
-    curves: tuple[list[Array], list[Array]] = ([], [])
-    for hide, order, label in zip(hides, orders, labels, strict=True):
-        for kept, curve in zip(curves, (deletion_curve, insertion_curve), strict=True):
-            kept.append(np.atleast_2d(curve(black_box, hide, order, label)).mean(axis=0))
-    return Trial(*(np.stack(kept) for kept in curves))
+    return Trial(*(_curves(way, black_box, hides, orders, labels) for way in (deletion_curve, insertion_curve)))
+
+
+def fall_by_hiding(black_box: BlackBox, hides: Sequence[Hide], orders: Sequence[Array], labels: Sequence[int]) -> Array:
+    """As `trial_by_hiding`, but only the deletion curves: (cases, features + 1)."""
+    return _curves(deletion_curve, black_box, hides, orders, labels)
+
+
+def _curves(
+    way: Callable[[BlackBox, Hide, ArrayLike, int], Array],
+    black_box: BlackBox,
+    hides: Sequence[Hide],
+    orders: Sequence[Array],
+    labels: Sequence[int],
+) -> Array:
+    cases = zip(hides, orders, labels, strict=True)
+    return np.stack([np.atleast_2d(way(black_box, hide, order, label)).mean(axis=0) for hide, order, label in cases])
+
+
+class Turning(NamedTuple):
+    """Whether each case's verdict turned after 0, 1, ..., steps features were hidden.
+
+    Shapes: `named`, in the explanation's order, (cases, steps + 1); `random`, in orders at random,
+    (cases, orders, steps + 1).
+    """
+
+    named: NDArray[np.bool_]
+    random: NDArray[np.bool_]
+
+
+def turn_by_hiding(
+    black_box: BlackBox,
+    hides: Sequence[Hide],
+    orders: Sequence[NDArray[np.int64]],
+    chance: Sequence[NDArray[np.int64]],
+    **settings: Any,
+) -> Turning:
+    """Hide each case's features in the explanation's order (features,), and in orders at random (orders, features).
+
+    `hides`: a function for each case. `settings`: `decide` and `steps`, as of `turned`.
+    """
+    both = [np.concatenate([own[None], random]) for own, random in zip(orders, chance, strict=True)]
+    found = np.stack([turned(black_box, hide, each, **settings) for hide, each in zip(hides, both, strict=True)])
+    return Turning(found[:, 0], found[:, 1:])
+
+
+class Lead(NamedTuple):
+    """The mean of what one thing has more than another, case by case, and its standard error."""
+
+    mean: float
+    error: float
+
+    @property
+    def clear(self) -> bool:
+        """Whether the mean is above 0 by more than two standard errors."""
+        return self.mean > 2 * self.error
+
+    def told(self, digits: int = 3) -> str:
+        """Both as a text."""
+        return f"{self.mean:+.{digits}f} ± {self.error:.{digits}f} (standard error)"
+
+
+def paired_lead(first: ArrayLike, second: ArrayLike) -> Lead:
+    """How much larger `first` is than `second`, both (cases,): m = mean of first - second, its error s / sqrt(cases).
+
+    s is the standard deviation of the differences, with cases - 1 in the denominator: what differs from case to case
+    in both alike does not count. Raises: InputError for differing shapes and fewer than two cases.
+    """
+    one, other = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    paired = one.ndim == 1 and one.shape == other.shape and len(one) >= 2
+    require(paired, "shapes", (one.shape, other.shape), "the same, (cases,), at least two cases")
+    lead = one - other
+    return Lead(float(lead.mean()), float(lead.std(ddof=1)) / len(lead) ** 0.5)
 
 
 class Mended(NamedTuple):
@@ -106,63 +171,3 @@ class _Ends(NamedTuple):
 def _ends(black_box: BlackBox, hide: Hide, features: int, label: int) -> _Ends:
     masks = np.repeat([[False], [True]], features, axis=1)
     return _Ends(*black_box(hide(masks))[:, label].tolist())
-
-
-class PlantedWeights(NamedTuple):
-    """By planted model: the smallest |weight| of a column that matters, the largest of one that does not; (models,)."""
-
-    weakest: Array
-    strongest: Array
-
-    @property
-    def found(self) -> NDArray[np.bool_]:
-        """Whether all columns that matter have larger weights than all others."""
-        return self.weakest > self.strongest
-
-
-def recover_columns(rows: Array, models: int, samples: int, random: np.random.Generator) -> PlantedWeights:
-    """Plant `models` in the columns of `rows`, explain each in a row drawn at random, and compare the weights.
-
-    Shapes: rows (n, columns), the background too. Only rows within reach of it are explained.
-    """
-    background = Background(rows)
-    near = rows[background.within_reach(rows)]
-    weakest, strongest = np.zeros(models), np.zeros(models)
-    for number in range(models):
-        model, row = plant(rows, int(random.integers(2**31))), near[random.integers(len(near))]
-        box = BlackBox(model, batch_size=samples)
-        found = explain_row(box, row, background, samples=samples, count=None, labels=[1], seed=number)
-        size, matters = np.abs(found.weights[1]), np.isin(np.arange(len(row)), model.columns)
-        weakest[number], strongest[number] = size[matters].min(), size[~matters].max()
-    return PlantedWeights(weakest, strongest)
-
-
-class RecoveredRules(NamedTuple):
-    """True slopes of rules (rules, columns), and the weights found in several states each (rules, states, columns)."""
-
-    slopes: Array
-    weights: Array
-
-    def shares(self) -> Mapping[str, float]:
-        """Shares of explanations with all signs right and with all ranks right, and of rules right in every state."""
-        signs = (np.sign(self.weights) == np.sign(self.slopes)[:, None]).all(axis=2)
-        ranks = np.abs(self.weights).argsort(axis=2) == np.abs(self.slopes).argsort(axis=1)[:, None]
-        ranked = ranks.all(axis=2)
-        right = (signs & ranked).all(axis=1)
-        return {"signs": float(signs.mean()), "ranks": float(ranked.mean()), "rules": float(right.mean())}
-
-
-def recover_rules(
-    background: Background, rules: int, states: int, samples: int, random: np.random.Generator
-) -> RecoveredRules:
-    """Draw linear rules with slopes per standard deviation at random, and explain each in states of the background."""
-    columns = len(background.names)
-    slopes = np.stack([random_slopes(columns, random) for _ in range(rules)])
-    found = np.zeros((rules, states, columns))
-    for number, each in enumerate(slopes):
-        box = BlackBox(LinearRule(each / background.scale, background.mean), batch_size=100_000)
-        rows = background.rows[random.integers(0, len(background.rows), states)]
-        for place, row in enumerate(rows):
-            settings: dict[str, Any] = {"samples": samples, "seed": number * states + place}
-            found[number, place] = explain_action(box, row, background, around_case=True, **settings).weights[1]
-    return RecoveredRules(slopes, found)

@@ -1,11 +1,13 @@
 """Whether a single explanation may be believed: its line fits, accounts for the answer, and comes again."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from explain.explanation import Explanation, short_number
 from explain.quality import Growth, grow_until_stable
+from foundations.errors import require
 
 FITS = 0.5
 """The least weighted R2 of a line that says something of the model."""
@@ -38,50 +40,73 @@ def doubts(explanation: Explanation, growth: Growth | None = None, label: int | 
     return found
 
 
-def grow_each(
-    cases: Mapping[str, Callable[[int, int], Explanation]], *, samples: int, seeds: Sequence[int], top: int = 5
-) -> dict[str, Growth]:
-    """Whether `samples` are enough for each case's explanation: doubled until all seeds name the same `top` features.
+@dataclass(frozen=True)
+class Trust:
+    """Explanations of several cases, by case, and what became of each as samples were added; see `examine`.
 
-    `cases`: by name, functions of samples and seed, as for `grow_until_stable`.
+    `top`: so many of the strongest features all seeds were to name.
     """
-    start = min(START, samples)
-    return {
-        name: grow_until_stable(each, start=start, limit=samples, seeds=seeds, top=top, jaccard=1.0)
-        for name, each in cases.items()
-    }
 
+    found: Mapping[str, Explanation]
+    grown: Mapping[str, Growth]
+    top: int
 
-def trust_table(
-    found: Mapping[str, Explanation], grown: Mapping[str, Growth], label: int | None = None
-) -> list[dict[str, str]]:
-    """A row for each case: the model's answer, the line's, its fit, whether the samples were enough, and the doubts.
+    @property
+    def doubts(self) -> dict[str, list[str]]:
+        """What speaks against believing each explanation, for its first label: see `doubts`."""
+        return {name: doubts(each, self.grown[name]) for name, each in self.found.items()}
 
-    They were enough where all seeds named the same top features (see `grow_each`).
-    `label`: None means the first of each.
-    """
-    rows = []
-    for name, each in found.items():
-        chosen = each.labels[0] if label is None else label
-        samples, jaccard = grown[name].stages[-1]
-        row = {
+    @property
+    def jaccard(self) -> float:
+        """How alike the seeds are in the end: the mean over the cases of their Jaccard indices."""
+        return sum(each.stages[-1][1] for each in self.grown.values()) / len(self.grown)
+
+    def rows(self) -> list[dict[str, str]]:
+        """A table: each case's answer, the line's, its fit, whether the samples were enough, and the doubts."""
+        return [self._row(name, each) for name, each in self.found.items()]
+
+    def _row(self, name: str, explanation: Explanation) -> dict[str, str]:
+        label, growth = explanation.labels[0], self.grown[name]
+        samples, jaccard = growth.stages[-1]
+        return {
             "case": name,
-            "explained": each.names[chosen],
-            "the model says": short_number(each.predictions[chosen]),
-            "the line says": short_number(each.local_predictions[chosen]),
-            "R²": f"{each.r2[chosen]:.2f}",
-            "Jaccard of the seeds": f"{jaccard:.2f}",
-            "samples enough": f"yes, {samples:,}" if grown[name].enough else f"no, {samples:,}",
-            "doubts": "; ".join(doubts(each, grown[name], chosen)) or "none",
+            "explained": explanation.names[label],
+            "the model says": short_number(explanation.predictions[label]),
+            "the line says": short_number(explanation.local_predictions[label]),
+            "R²": f"{explanation.r2_of():.2f}",
+            f"Jaccard of the seeds (top {self.top})": f"{jaccard:.2f}",
+            "samples enough": f"{'yes' if growth.enough else 'no'}, {samples:,}",
+            "doubts": "; ".join(doubts(explanation, growth)) or "none",
         }
-        rows.append(row)
-    return rows
+
+    def note(self) -> str | None:
+        """One sentence that names the cases whose explanations are in doubt; None where there are none."""
+        doubtful = [name for name, found in self.doubts.items() if found]
+        if not doubtful:
+            return None
+        told = f"{len(doubtful)} of {len(self.found)} explanations shown are in doubt (see the table trust)"
+        return f"{told}: {', '.join(doubtful)}"
 
 
-def told_doubts(table: Sequence[Mapping[str, str]]) -> str | None:
-    """One sentence that names the rows of a `trust_table` that are in doubt; None where there are none."""
-    doubtful = [row["case"] for row in table if row["doubts"] != "none"]
-    if not doubtful:
-        return None
-    told = f"{len(doubtful)} of {len(table)} explanations shown are in doubt (see the table trust)"
-    return f"{told}: {', '.join(doubtful)}"
+def examine(
+    found: Mapping[str, Explanation],
+    again: Mapping[str, Callable[[int, int], Explanation]],
+    *,
+    samples: int,
+    seeds: Sequence[int],
+    top: int = 5,
+) -> Trust:
+    """Whether explanations may be believed, and whether `samples` were enough for them.
+
+    Each case is explained again by each of the `seeds`, with 125 samples and then twice as many each time, until all
+    seeds name the same `top` features or `samples` are reached.
+    `found`: explanations by case; `again`: by case functions of samples and seed, as for `grow_until_stable`.
+    Raises: InputError as `grow_until_stable`, and unless both have the same cases.
+    """
+    require(found.keys() == again.keys(), "cases of again", list(again), f"those of found, {list(found)}")
+    start = min(START, samples)
+    grown = {
+        name: grow_until_stable(each, start=start, limit=samples, seeds=seeds, top=top, jaccard=1.0)
+        for name, each in again.items()
+    }
+    return Trust(found, grown, top)

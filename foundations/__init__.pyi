@@ -6,6 +6,7 @@ from . import derivatives as derivatives
 from . import distributed as distributed
 from . import hardware as hardware
 from . import hidden_layers as hidden_layers
+from . import images as images
 from . import initializers as initializers
 from . import kernels as kernels
 from . import language as language

@@ -75,7 +75,7 @@ class GradientHealth:
 def watched_layers(network: nn.Module) -> dict[str, nn.Module]:
     """The layers worth watching, by their name in `network`: those with weights of their own, and the activations."""
     found = {name or "network": module for name, module in network.named_modules()}
-    return {name: module for name, module in found.items() if _own_weights(module) or _is_activation(module)}
+    return {name: module for name, module in found.items() if _own_weights(module) or is_activation(module)}
 
 
 @torch.no_grad()
@@ -92,7 +92,7 @@ def _own_weights(layer: nn.Module) -> list[nn.Parameter]:
     return [weight for weight in layer.parameters(recurse=False) if weight.dim() >= 2]
 
 
-def _is_activation(module: nn.Module) -> bool:
+def is_activation(module: nn.Module) -> bool:
     """Whether the module comes from this project's activations or torch's (its attention lives there as well)."""
     home = type(module).__module__
     return home in (activations.__name__, torch_activations.__name__) and not any(module.children())

@@ -38,6 +38,14 @@ def weights_to_penalize(network: nn.Module) -> list[Tensor]:
     return list(found.values())
 
 
+def zero_share(network: nn.Module) -> float:
+    """The share of `weights_to_penalize` that are exactly 0. Raises: InputError for a network without such weights."""
+    weights = weights_to_penalize(network)
+    count = sum(weight.numel() for weight in weights)
+    require(count > 0, "network", type(network).__name__, "one with weights of two dimensions or more")
+    return sum(int((weight == 0).sum()) for weight in weights) / count
+
+
 def l1_penalty(strength: float) -> Penalty:
     """Omega = strength sum |w|: pulls every weight to 0 with the same force, so that many end near it.
 

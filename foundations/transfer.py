@@ -4,6 +4,7 @@ A network here has a `body`, an `nn.Sequential` of named layers, and a `head`, t
 `networks` have. Its blocks are the layers of the body that learn anything, from the input to the head.
 """
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import torch
@@ -180,6 +181,33 @@ def nearest_neighbour_accuracy(features: Tensor, labels: Tensor) -> float:
     rows = features.flatten(1)
     distances = torch.cdist(rows, rows).fill_diagonal_(torch.inf)
     return (labels[distances.argmin(dim=1)] == labels).float().mean().item()
+
+
+def nearest_neighbour_by_block(network: nn.Module, x: Tensor, labels: Tensor) -> dict[str, float]:
+    """`nearest_neighbour_accuracy` of the "input" x itself and of the features behind each block, by name.
+
+    How general a body is: its features tell classes apart that it never saw, or no better than untrained ones do.
+    Shapes: x (n, *), labels (n). Raises: InputError as `block_features` and `nearest_neighbour_accuracy`.
+    """
+    return {name: nearest_neighbour_accuracy(each, labels) for name, each in block_features(network, x).items()}
+
+
+@torch.no_grad()
+def block_changes(before: nn.Module, after: nn.Module) -> dict[str, float]:
+    """How far each block of the body went in training: |w - w_0| / |w_0|, all its weights as one vector, by name.
+
+    `before` is a copy of the network as it was, with the weights w_0. A frozen block has 0.
+    Raises: InputError as `blocks`, and for a block whose weights were all 0.
+    """
+    pairs = zip(blocks(before).items(), blocks(after).values(), strict=True)
+    return {name: _relative_change(list(old.parameters()), list(new.parameters())) for (name, old), new in pairs}
+
+
+def _relative_change(before: Sequence[Tensor], after: Sequence[Tensor]) -> float:
+    moved = sum(float((new - old).square().sum()) for old, new in zip(before, after, strict=True))
+    length = sum(float(old.square().sum()) for old in before)
+    require(length > 0, "before", "a block of zeros", "weights that are not all 0")
+    return float((moved / length) ** 0.5)
 
 
 def _head(network: nn.Module) -> Linear | nn.Linear:

@@ -1,4 +1,5 @@
 from . import adversarial as adversarial
+from . import alarms as alarms
 from . import autoencoders as autoencoders
 from . import boltzmann as boltzmann
 from . import bounds as bounds
@@ -24,6 +25,7 @@ from .gan.learner import GAN as GAN
 from .gan.learner import build_gan as build_gan
 from .gan.objectives import objective as objective
 from .gan.spectral import SpectralNorm as SpectralNorm
+from .gaussian_codes import CodeSampler as CodeSampler
 from .gaussian_codes import GaussianCodes as GaussianCodes
 from .judge import Judge as Judge
 from .judge import judge_version as judge_version

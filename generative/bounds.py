@@ -20,6 +20,12 @@ ACTIVE_VARIANCE = 0.01
 """A latent unit is active where its posterior mean varies more than this from image to image (Burda et al. 2015)."""
 ACTIVE_SHARE = 0.1
 """Where fewer of the units are active, the posterior has collapsed."""
+LEAST_KL = 1.0
+"""Nats an image, all units together: with less, the posterior has collapsed, however many units are active.
+
+The mean divergence is the most that a latent can say about its image, on average: I(x; z) <= mean KL. With less than
+1 nat it does not even tell e = 2.7 equally likely kinds of images apart.
+"""
 
 
 class LatentModel(Protocol):
@@ -177,9 +183,13 @@ def active_units(means: Tensor) -> int:
     return int((means.var(0) > ACTIVE_VARIANCE).sum())
 
 
-def posterior_collapsed(active: float, latent_size: int) -> bool:
-    """Whether fewer than a tenth of the units (so none, of up to ten) are active: the decoder ignores the latent."""
-    return active < ACTIVE_SHARE * latent_size
+def posterior_collapsed(active: float, latent_size: int, kl: float) -> bool:
+    """Whether the decoder ignores the latent: too few units are active, or all of them together say next to nothing.
+
+    Too few are less than a tenth (so none, of up to ten); next to nothing is a `kl` of all units below 1 nat an image
+    (the mean over the images), since means that barely vary can count as active.
+    """
+    return active < ACTIVE_SHARE * latent_size or kl < LEAST_KL
 
 
 def _parts(x: Tensor, labels: Tensor | None, size: int) -> Iterator[tuple[Tensor, Tensor | None]]:

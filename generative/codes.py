@@ -77,6 +77,11 @@ def embed(coder: Coder, images: Tensor, *, batch_size: int = 500) -> Tensor:
     return _by_batches(coder, lambda part: coder.encode(in_unit_range(part)), images, batch_size)
 
 
+def decode(coder: Coder, codes: Tensor, *, batch_size: int = 500) -> Tensor:
+    """The images of all codes, in evaluation mode: (n, code) -> (n, *), floats. Raises: InputError for no codes."""
+    return _by_batches(coder, coder.decode, codes, batch_size)
+
+
 def reconstruct(coder: Coder, images: Tensor, *, batch_size: int = 500) -> Tensor:
     """What is left of the images after the way through the code: (n, *), floats. Raises: InputError for no images."""
     return _by_batches(coder, lambda part: coder.decode(coder.encode(in_unit_range(part))), images, batch_size)
@@ -149,6 +154,23 @@ def precision_at(neighbours: Tensor, gallery_labels: Tensor, query_labels: Tenso
     return alike.double().mean().item()
 
 
+# --- how sparse a code is ---------------------------------------------------------------------------------------------
+
+
+def hoyer_sparsity(codes: Tensor) -> Tensor:
+    """How few units tell each image: (sqrt(n) - |h|_1 / |h|_2) / (sqrt(n) - 1), n units; whatever the code's scale.
+
+    1 where a single unit is not 0, 0 where all are equally large, and for a code of zeros. Gaussian codes have about
+    0.25, by n. Shapes: codes (batch, n) -> (batch). Raises: InputError for other shapes and fewer than 2 units.
+    Source: Hoyer 2004, JMLR 5.
+    """
+    wide = codes.dim() == 2 and codes.shape[1] >= 2
+    require(wide, "codes shape", tuple(codes.shape), "(batch, n) with n >= 2")
+    root, length = math.sqrt(codes.shape[1]), codes.norm(dim=1)
+    sparsity: Tensor = (root - codes.abs().sum(dim=1) / length) / (root - 1)
+    return sparsity.where(length > 0, 0.0)
+
+
 # --- finding what is odd ----------------------------------------------------------------------------------------------
 
 
@@ -168,7 +190,7 @@ def novelty_scores(coder: Coder, images: Tensor, ordinary: Tensor, *, count: int
     shapes that it never saw; here a shape is odd where no ordinary one has a like code.
     Shapes: images (n, *), bytes or floats; ordinary (m, code), codes of training images; scores (n).
     Raises: InputError for no images, codes of another width and unless 1 <= count <= m.
-    Source: Ramaswamy et al. 2000, SIGMOD 29.
+    Source: Angiulli & Pizzuti 2002, PKDD (there the sum; Ramaswamy et al. 2000, SIGMOD 29, take the k-th alone).
     """
     codes = embed(coder, images, batch_size=batch_size)
     cosines, _ = _most_alike(codes, ordinary, count, "cosine", batch_size)
@@ -190,11 +212,15 @@ def anomaly_threshold(scores: Tensor, quantile: float = 0.95) -> float:
 # --- saving space -----------------------------------------------------------------------------------------------------
 
 
+MOST_BITS = 16
+"""In which a number of a code is kept at most."""
+
+
 class Compression(NamedTuple):
     """What a code costs and what it keeps."""
 
     bits: int
-    """Bits for each number of the code."""
+    """Bits a number of the code, on average."""
     rate: float
     """How many times smaller the code is than the image, at 8 bits a pixel value."""
     psnr: float
@@ -213,27 +239,54 @@ def psnr(images: Tensor, reconstruction: Tensor) -> float:
     return -10 * math.log10(error) if error else math.inf
 
 
-def quantize(codes: Tensor, references: Tensor, bits: int) -> Tensor:
+def bits_by_variance(references: Tensor, bits: int) -> Tensor:
+    """How many bits each unit gets where they have `bits` on average: more to those that vary more.
+
+    Each bit in turn goes to the unit with the largest error left, s_j^2 / 4^b_j, s_j^2 its variance: the errors become
+    alike, b_j ~ bits + log2(s_j / geometric mean of all). Best where a unit's error adds to the image's with the same
+    weight, as principal components' do; units of equal variance get equal bits. None gets more than 16.
+    Shapes: references (m, code), codes of training images, m >= 2; result (code), int64, their sum bits * code.
+    Raises: InputError unless 1 <= bits <= 16. Source: Huang & Schultheiss 1963, IEEE Trans. Communications Systems 11.
+    """
+    require(1 <= bits <= MOST_BITS, "bits", bits, f"between 1 and {MOST_BITS}")
+    left = references.double().var(dim=0)
+    given = torch.zeros(references.shape[1], dtype=torch.int64, device=references.device)
+    for _ in range(bits * references.shape[1]):
+        unit = left.where(given < MOST_BITS, -1.0).argmax()
+        given[unit] += 1
+        left[unit] /= 4
+    return given
+
+
+def quantize(codes: Tensor, references: Tensor, bits: int | Tensor) -> Tensor:
     """Codes rounded to 2^bits values a unit, evenly spread over the middle 99 % of the unit's reference codes.
 
-    Shapes: codes (n, code), references (m, code); result as codes. Raises: InputError unless 1 <= bits <= 16.
+    A unit of 0 bits is put to the mean of its reference codes.
+    Shapes: codes (n, code), references (m, code), bits one for all or (code), whole numbers; result as codes.
+    Raises: InputError for bits above 16 or below 0, and 0 for all.
     """
-    require(1 <= bits <= 16, "bits", bits, "between 1 and 16")
+    each = torch.as_tensor(bits, device=codes.device).expand(codes.shape[1])
+    fits = bool(((each >= 0) & (each <= MOST_BITS)).all()) and bool(each.any())
+    require(
+        fits, "bits", each.unique().tolist(), f"between 1 and {MOST_BITS}; a unit may have 0 where others have some"
+    )
     edges = torch.tensor([0.005, 0.995], dtype=references.dtype, device=references.device)
     low, high = references.quantile(edges, dim=0)
-    width = ((high - low) / 2**bits).clamp(min=torch.finfo(codes.dtype).tiny)
-    cell = ((codes - low) / width).floor().clamp(0, 2**bits - 1)
+    cells = 2**each
+    width = ((high - low) / cells).clamp(min=torch.finfo(codes.dtype).tiny)
+    cell = ((codes - low) / width).floor().clamp(torch.zeros_like(cells), cells - 1)
     middle: Tensor = low + (cell + 0.5) * width
-    return middle
+    return middle.where(each > 0, references.mean(dim=0))
 
 
 def compression(coder: Coder, images: Tensor, references: Tensor, bits: int) -> Compression:
-    """The rate and PSNR of `images` kept as codes of `bits` bits a number, the cells laid by the codes `references`.
+    """The rate and PSNR of `images` kept as codes of `bits` bits a number on average, shared out by variance.
 
+    The codes `references` lay the cells and share out the bits. The decoder, which has to be kept once, is not counted.
     Shapes: images (n, *), references (m, code), codes of training images; a few thousand do.
     Raises: InputError for no images and unless 1 <= bits <= 16.
     """
-    codes = quantize(embed(coder, images), references, bits)
+    codes = quantize(embed(coder, images), references, bits_by_variance(references, bits))
     back = _by_batches(coder, coder.decode, codes, 500).clamp(0, 1)
     rate = 8 * images.shape[1:].numel() / (bits * codes.shape[1])
     return Compression(bits, rate, psnr(images, back))

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from generative.codes import Coder, decode, embed
 from generative.metrics import gaussian_of
 
 
@@ -29,3 +30,17 @@ class GaussianCodes:
         noise = torch.randn(shape, generator=stream, device=mean.device, dtype=mean.dtype)
         codes: Tensor = mean + noise @ self._root.T
         return codes.to(self._dtype)
+
+
+class CodeSampler:
+    """Draws images by a coder that never heard of drawing: codes from the Gaussian of its codes of `images`, decoded.
+
+    Shapes: images (n, *), bytes or floats in [0, 1]. Raises: InputError as `GaussianCodes`.
+    """
+
+    def __init__(self, coder: Coder, images: Tensor) -> None:
+        self.coder, self.codes = coder, GaussianCodes(embed(coder, images))
+
+    def sample(self, count: int, stream: torch.Generator) -> Tensor:
+        """`count` images, clipped to [0, 1], from `stream`, which is on the images' device: (count, *)."""
+        return decode(self.coder, self.codes.draw(count, stream)).clamp(0, 1)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from foundations.activations import ReLU
 from foundations.convolution import Conv2d
 from foundations.errors import InputError, require
+from foundations.images import channels_last
 from foundations.layers import Flatten, Linear
 from foundations.normalization import BatchNorm
 
@@ -62,8 +63,7 @@ def load_judge(device: torch.device | str = "cpu") -> Judge:
     """
     judge = Judge(generator=torch.Generator().manual_seed(0))
     judge.load_state_dict(load(_read_weights()))
-    judge.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's hints lack it
-    return judge.eval().requires_grad_(False)
+    return channels_last(judge, device).eval().requires_grad_(False)
 
 
 def judge_version() -> str:

@@ -27,11 +27,12 @@ def inception_score(probabilities: Tensor) -> float:
     """IS = exp(mean over x of KL(p(y|x) || p(y))): how clear each image is, and how even the classes are.
 
     From 1 (all alike, or all unclear) to the number of classes. Over all samples at once, without splits, in float64.
-    Shapes: probabilities (n, classes), rows that sum to 1. Raises: InputError for another shape or no samples.
+    Shapes: probabilities (n, classes), rows that sum to 1.
+    Raises: InputError for another shape, and for fewer samples than classes, which cannot show them all.
     Source: Salimans et al. 2016, arXiv:1606.03498.
     """
     shape = tuple(probabilities.shape)
-    require(len(shape) == 2 and shape[0] >= 1, "probabilities shape", shape, "(n, classes) with n >= 1")
+    require(len(shape) == 2 and shape[0] >= shape[1], "probabilities shape", shape, "(n, classes) with n >= classes")
     p = probabilities.double()
     each = torch.special.entr(p).sum(dim=1).mean()  # mean of H(p(y|x)); entr(p) = -p log p, 0 at p = 0
     together = torch.special.entr(p.mean(dim=0)).sum()  # H(p(y))
@@ -137,7 +138,10 @@ class Assessor:
         self._features = spread(features, NEIGHBOURHOODS)
 
     def assess(self, images: Tensor) -> Assessment:
-        """All figures of `images`; their order is all one. 10,000 take a few seconds."""
+        """All figures of `images`; their order is all one up to 10,000 of them, which take a few seconds.
+
+        Of more, precision and recall look at 10,000 evenly spread ones, the others at all.
+        """
         features, probabilities = self._look(images)
         gaussian = gaussian_of(features)
         real = spread(self._features, len(images))

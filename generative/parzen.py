@@ -2,7 +2,7 @@
 
 Do not rank models by it. In hundreds of dimensions it would need astronomically many samples to come near the true
 likelihood; with any that can be had, mere cluster centres of the training images beat the training images themselves
-(Theis et al. 2016, arXiv:1511.01844, section 3.2).
+(Theis et al. 2016, arXiv:1511.01844, on Parzen windows).
 """
 
 import math

@@ -29,6 +29,8 @@ EPSILONS: dict[Norm, tuple[float, ...]] = {
     "l2": (0.0, 0.5, 1.0, 2.0, 3.0, 4.0),
 }
 """Sizes of the change: shares of the range from black to white for each pixel, or the length over the whole image."""
+SIDES = (28, 32)
+"""Of the images that LeNet-5 takes, which must be square."""
 SHOWN = 5
 """Digits in the pictures, of as many classes."""
 
@@ -106,7 +108,8 @@ def main(config: Config, run: kit.Run) -> None:
     run.figure("accuracy", drawings.draw_accuracy(results, radius, config))
     for norm in EPSILONS:
         name = f"pictures_{norm}"
-        run.figure(name, drawings.draw_pictures(results, norm, digits.test_labels[:SHOWN], digits.class_names))
+        shown = drawings.draw_pictures(results, norm, digits.test_labels[:SHOWN], digits.class_names, config)
+        run.figure(name, shown)
     run.model("robust", networks["robust"].eval(), digits.test_images[:1].to(run.device) / 255)
 
 
@@ -116,6 +119,9 @@ def load(config: Config, run: kit.Run) -> "ImageData":
 
     digits = run.load_images(config.data)
     classes, count = len(digits.class_names), len(digits.train_labels)
+    height, width = digits.train_images.shape[2:]
+    sizes = " or ".join(f"{side}x{side}" for side in SIDES)
+    require(height == width in SIDES, "data", config.data, f"of {sizes} images, not {width}x{height}")
     require(classes >= 2, "data", config.data, f"of two classes or more, not {classes}")
     require(config.batch_size <= count, "batch_size", config.batch_size, f"at most {count:,}, the training images")
     order = torch.randperm(len(digits.test_labels), generator=run.streams.torch("test"))[: config.test_images]
@@ -161,13 +167,10 @@ def train_robustly(digits: "ImageData", radius: float, config: Config, run: kit.
 
 def _network(digits: "ImageData", learning_rate: float, run: kit.Run) -> dict[str, Any]:
     """LeNet-5 at its first weights, and its optimizer."""
-    import torch
-
     _, channels, side, _ = digits.train_images.shape
     weights = run.streams.torch("weights")
     network = foundations.LeNet5(len(digits.class_names), channels, image_side=side, generator=weights)
-    # Convolutions are faster where the channels of a pixel lie side by side.
-    network.to(run.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's hints lack it
+    foundations.images.channels_last(network, run.device)
     groups = foundations.regularizers.decay_groups(network, 0.02)
     return {"network": network, "optimizer": foundations.AdamW(groups, lr=learning_rate, fused=True)}
 

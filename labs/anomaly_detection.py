@@ -5,7 +5,7 @@ code unlike all ordinary ones; above a threshold, laid by ordinary images kept a
 scores stand beside the same from principal components of several sizes. Source: Ruff et al. 2021, arXiv:2009.11732.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple
 
 from annotated_types import Ge, Interval, MinLen
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 topic = "generative models"
 best = ("roc_auc", "max", "test_images")
+NEIGHBOURS = 5
+"""Ordinary codes, the most alike, to which an image's distance is taken."""
 BY_CODE, BY_ERROR = "code distance", "reconstruction error"
 SHOWN = 4
 """Images of each kind of mistake in a row of the picture."""
@@ -41,7 +43,8 @@ class Config(kit.Config):
     code_size: kit.Count = 32
     """Numbers in its code."""
     code_noise: Annotated[float, Ge(0)] = 0.5
-    """Standard deviation of the noise added to the code in training: alike codes must then mean alike images."""
+    """Standard deviation of the noise added to the code in training, whose numbers have one of 1: alike codes must
+    then mean alike images. On the sparse model's code the range of a number is 1."""
     pca_sizes: Annotated[tuple[kit.Count, ...], MinLen(1)] = (8, 16, 32, 64)
     """Numbers of principal components beside it; the table keeps the best, judged by the answers themselves."""
     steps: kit.Count = 500
@@ -88,7 +91,7 @@ def main(config: Config, run: kit.Run) -> None:
     mean = {way: sum(trial.areas[way] for trial in trials) / len(trials) for way in trials[0].areas}
     best_pca = max((way for way in mean if way.startswith("PCA")), key=mean.__getitem__)
     own = [way for way in mean if way.startswith("autoencoder")]
-    _tell(trials, mean, [*own, best_pca], images, run)
+    _tell(trials, mean, [*own, best_pca], images, config, run)
     run.figure("roc_areas", drawings.draw_areas(trials, mean, [own[0], best_pca], images))
     run.figure("scores", drawings.draw_scores(trials, images, config))
     run.figure("worst_cases", drawings.draw_worst(trials, images))
@@ -96,13 +99,28 @@ def main(config: Config, run: kit.Run) -> None:
 
 def load(config: Config, run: kit.Run) -> "ImageData":
     """The images, shuffled, since the first ones of a folder may all be of one class; no more than asked for."""
-    import torch
-
-    images, stream = run.load_images(config.data), run.streams.torch("subset")
+    images = run.load_images(config.data)
     require(len(images.class_names) >= 2, "data", config.data, "of two classes or more: one is held out")
-    images = images.subset(config.training_images, stream)
-    test = torch.randperm(len(images.test_images), generator=stream)[: config.test_images]
-    return replace(images, test_images=images.test_images[test], test_labels=images.test_labels[test])
+    images = images.subset(config.training_images, run.streams.torch("subset"), test_count=config.test_images)
+    _require_enough(images, config)
+    return images
+
+
+def _require_enough(images: "ImageData", config: Config) -> None:
+    """Raise InputError unless each class can be held out."""
+    classes = len(images.class_names)
+    others = len(images.train_labels) - int(images.train_labels.bincount(minlength=classes).max())
+    fewest = others - min(config.apart, others // 5)
+    allowed = f"of {config.batch_size} (batch_size) training images or more beside any class; it has {fewest}"
+    at_most = f"at most {config.training_images} of them and {config.test_images} test images are taken"
+    require(fewest >= max(config.batch_size, NEIGHBOURS), "data", config.data, f"{allowed}; {at_most}")
+    most = min(fewest, images.train_images[0].numel())
+    sizes = f"with one of {most} or less, as the pixels and the images allow"
+    require(min(config.pca_sizes) <= most, "pca_sizes", config.pca_sizes, sizes)
+    for name, odd in zip(images.class_names, images.test_labels.bincount(minlength=classes).tolist(), strict=True):
+        enough = SHOWN <= odd <= len(images.test_labels) - SHOWN
+        allowed = f"of {SHOWN} test images or more of each class, which are shown; {name!r} has {odd}"
+        require(enough, "data", config.data, f"{allowed}; {at_most}")
 
 
 def _hold_out(label: int, images: "ImageData", config: Config, run: kit.Run) -> Trial:
@@ -114,8 +132,6 @@ def _hold_out(label: int, images: "ImageData", config: Config, run: kit.Run) -> 
     apart, ordinary = ordinary[:count], ordinary[count:]
     autoencoder = _train(label, ordinary, config, run)
     test, odd = images.test_images, images.test_labels == label
-    few = f"more: {int(odd.sum())} are of class {images.class_names[label]!r}, {SHOWN} are shown"
-    require(SHOWN <= int(odd.sum()) <= len(odd) - SHOWN, "test_images", config.test_images, few)
     scores = _score("autoencoder", autoencoder, test, ordinary, config)
     sizes = [size for size in config.pca_sizes if size <= min(len(ordinary), test[0].numel())]
     components = generative.PrincipalComponents(ordinary, max(sizes))
@@ -167,7 +183,7 @@ def _score(name: str, coder: "Coder", images: "Tensor", ordinary: "Tensor", conf
     codes = generative.codes
     remembered = codes.embed(coder, ordinary[: config.remembered])
     return {
-        f"{name}, {BY_CODE}": codes.novelty_scores(coder, images, remembered),
+        f"{name}, {BY_CODE}": codes.novelty_scores(coder, images, remembered, count=NEIGHBOURS),
         f"{name}, {BY_ERROR}": codes.anomaly_scores(coder, images),
     }
 
@@ -176,7 +192,12 @@ def _score(name: str, coder: "Coder", images: "Tensor", ordinary: "Tensor", conf
 
 
 def _tell(
-    trials: "Sequence[Trial]", mean: "Mapping[str, float]", ways: "Sequence[str]", images: "ImageData", run: kit.Run
+    trials: "Sequence[Trial]",
+    mean: "Mapping[str, float]",
+    ways: "Sequence[str]",
+    images: "ImageData",
+    config: Config,
+    run: kit.Run,
 ) -> None:
     """Tables: each class with the ways that count, and the mean of every way; the summary; an alarm."""
     first, best_pca = ways[0], ways[-1]
@@ -206,7 +227,9 @@ def _tell(
         }
     )
     if mean[first] <= mean[best_pca]:
-        run.note(f"no better than principal components ({best_pca}): train for longer (--steps)")
+        fast = config.learning_rate > Config.learning_rate
+        advice = f"lower --learning-rate, now {config.learning_rate:g}" if fast else "train for longer (--steps)"
+        run.note(f"no better than principal components ({best_pca}): {advice}")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ beside principal components, the best that straight lines can do. Denoising: Vin
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, NamedTuple
 
 from annotated_types import Ge
@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from labs.kit.data import ImageData
 
 topic = "generative models"
+FEWEST = 10
+"""Test images below which no figure would mean anything."""
 DEAD = 0.01
 """A number of the code with less spread than this says nothing."""
 REFERENCES = 5_000
 """Codes of training images that lay the cells in which codes are kept."""
 BITS = (1, 2, 3, 4, 6, 8)
-"""In which a number of a code is kept."""
+"""In which a number of a code is kept, on average."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ class Config(kit.Config):
     data: str = "mnist"
     """Data set: a registered name, or a folder of images in one sub-folder a class."""
     model: Literal["dense", "deep", "conv", "denoising", "sparse"] = "denoising"
-    """dense, deep, conv: kinds of layers. denoising: puts right moved, noisy images. sparse: so too, few units on."""
+    """dense, deep, conv: kinds of layers. denoising: puts right moved, noisy images. sparse: so too, few units on at a
+    time."""
     code_size: kit.Count = 32
     """Numbers in the code, and principal components beside it."""
     steps: kit.Count = 3_000
@@ -92,9 +95,9 @@ def main(config: Config, run: kit.Run) -> None:
     pca = generative.PrincipalComponents(images.train_images, config.code_size)
     autoencoder = _train(config, images, run)
     coders: dict[str, Coder] = {"autoencoder": autoencoder, "PCA": pca}
-    _tell_reconstruction(coders, images, run)
+    _tell_reconstruction(coders, images, config, run)
     searches = _tell_search(coders, images, config, run)
-    run.figure("learning_curve", drawings.draw_curve(pca, images, run))
+    run.figure("learning_curve", drawings.draw_curve(pca, images, config, run))
     run.figure("reconstructions", drawings.draw_reconstructions(coders, images, config, run))
     run.figure("map_of_codes", drawings.draw_map(coders, images, config))
     run.figure("search", drawings.draw_search(searches, images, config))
@@ -105,14 +108,17 @@ def main(config: Config, run: kit.Run) -> None:
 
 def load(config: Config, run: kit.Run) -> "ImageData":
     """The images, shuffled, since the first ones of a folder may all be of one class; no more than asked for."""
-    import torch
-
-    stream = run.streams.torch("subset")
-    images = run.load_images(config.data).subset(config.training_images, stream)
-    test = torch.randperm(len(images.test_images), generator=stream)[: config.test_images]
+    whole = run.load_images(config.data)
+    need = max(config.code_size, config.batch_size, config.neighbours)
+    enough = len(whole.train_images) >= need and len(whole.test_images) >= FEWEST
+    settings = f"code_size={config.code_size}, batch_size={config.batch_size} and neighbours={config.neighbours}"
+    has = f"it has {len(whole.train_images)} and {len(whole.test_images)}"
+    allowed = f"of {need} training images or more, for {settings}, and {FEWEST} test images; {has}"
+    require(enough, "data", config.data, allowed)
+    images = whole.subset(config.training_images, run.streams.torch("subset"), test_count=config.test_images)
     most = min(len(images.train_images), config.gallery)
     require(config.neighbours <= most, "neighbours", config.neighbours, f"at most {most}, the images searched")
-    return replace(images, test_images=images.test_images[test], test_labels=images.test_labels[test])
+    return images
 
 
 def _train(config: Config, images: "ImageData", run: kit.Run) -> "generative.Autoencoder":
@@ -132,27 +138,39 @@ def _train(config: Config, images: "ImageData", run: kit.Run) -> "generative.Aut
         device=run.device,
     )
     shown = images.test_images[: 2 * SHOWN].to(run.device)
+
+    def show() -> None:
+        made = generative.codes.reconstruct(learner.autoencoder, shown)
+        run.images("reconstructions", torch.cat([shown / 255, made]), columns=len(shown))
+
+    show()  # before the first step: what an untrained network makes of them
     for _ in run.follow(learner, steps=config.steps, examples_per_step=config.batch_size):
         if run.every(config.show_every):
-            made = generative.codes.reconstruct(learner.autoencoder, shown)
-            run.images("reconstructions", torch.cat([shown / 255, made]), columns=2 * SHOWN)
+            show()
     return learner.autoencoder.to("cpu")
 
 
 # --- figures of merit -------------------------------------------------------------------------------------------------
 
 
-def _tell_reconstruction(coders: "Mapping[str, Coder]", images: "ImageData", run: kit.Run) -> None:
-    """Errors on the test images; alarms where the codes say little."""
+def _tell_reconstruction(coders: "Mapping[str, Coder]", images: "ImageData", config: Config, run: kit.Run) -> None:
+    """Errors on the test images, and how sparse the codes are; alarms where the codes say little."""
     codes, test = generative.codes, images.test_images
     error = {name: float(codes.reconstruction_errors(coder, test).mean()) for name, coder in coders.items()}
     back = {name: codes.psnr(test, codes.reconstruct(coder, test).clamp(0, 1)) for name, coder in coders.items()}
+    sparsity = {name: _sparsity(codes.embed(coder, test)) for name, coder in coders.items()}
     spread = codes.embed(coders["autoencoder"], images.train_images[:REFERENCES]).std(dim=0)
+    dead = int((spread < DEAD).sum())
     run.table(
         "reconstruction",
         [
-            {"code": name, "squared error a pixel": f"{error[name]:.5f}", "PSNR dB": f"{back[name]:.2f}"}
-            for name in error
+            {
+                "code": name,
+                "squared error a pixel": f"{error[name]:.5f}",
+                "PSNR dB": f"{back[name]:.2f}",
+                "Hoyer sparsity": f"{sparsity[name]:.3f}",
+            }
+            for name in coders
         ],
     )
     run.summary(
@@ -161,13 +179,26 @@ def _tell_reconstruction(coders: "Mapping[str, Coder]", images: "ImageData", run
             "reconstruction_error_pca": error["PCA"],
             "psnr": back["autoencoder"],
             "psnr_pca": back["PCA"],
-            "dead_units": int((spread < DEAD).sum()),
+            "hoyer_sparsity": sparsity["autoencoder"],
+            "dead_units": dead,
         }
     )
-    if (spread < DEAD).any():
-        run.note(f"{int((spread < DEAD).sum())} of the code's {len(spread)} numbers are nearly the same for all images")
+    if dead:
+        run.note(f"{dead} of the code's {len(spread)} numbers are nearly the same for all images")
     if error["autoencoder"] >= error["PCA"]:
-        run.note("the autoencoder reconstructs no better than PCA: train for longer (--steps)")
+        run.note(f"the autoencoder reconstructs no better than PCA: {_advice(config)}")
+
+
+def _sparsity(codes: "Tensor") -> float:
+    """The mean Hoyer sparsity, from 0, all units equally large, to 1, one unit alone; a single unit has 0."""
+    return float(generative.codes.hoyer_sparsity(codes).mean()) if codes.shape[1] > 1 else 0.0
+
+
+def _advice(config: Config) -> str:
+    """What to try where little was learned."""
+    if config.learning_rate > Config.learning_rate:
+        return f"lower --learning-rate, now {config.learning_rate:g}"
+    return "train for longer (--steps)"
 
 
 def _tell_search(coders: "Mapping[str, Coder]", images: "ImageData", config: Config, run: kit.Run) -> dict[str, Search]:

@@ -7,18 +7,20 @@ Sources: LeCun et al. 1998, Proc. IEEE 86(11); Krizhevsky et al. 2012, NeurIPS; 
 He et al. 2015, arXiv:1512.03385.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from statistics import mean
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
 
 from annotated_types import Ge, MinLen
 
 import foundations
 import labs.kit as kit
-from foundations.errors import InputError, require
+from foundations.errors import require
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
+    from torch.optim import Optimizer
 
     from labs.kit.data import ImageData
 
@@ -70,22 +72,20 @@ class Config(kit.Config):
             "batch_size": 8,
             "test_images": 100,
         },
-        "full": {
-            "repetitions": 3,
-            "widths": (0.5,),
-            "steps": 400,
-            "deep_steps": 300,
-            "test_images": 10_000,
-        },
+        "full": {"repetitions": 3, "widths": (0.5,), "steps": 400, "deep_steps": 300, "test_images": 10_000},
     }
     useful_threads: ClassVar[int] = 2
 
 
 class Member(NamedTuple):
-    """A network of a family: its test accuracy for each seed, weights, work for an image, images a second."""
+    """A network of a family: its test accuracy for each seed, weights, work for an image, images a second.
+
+    `width` is the factor that was asked for, `share` that on the published width.
+    """
 
     family: str
     width: float
+    share: float
     accuracies: list[float]
     parameters: int
     multiply_adds: int
@@ -118,62 +118,39 @@ def main(config: Config, run: kit.Run) -> None:
     from labs.drawings import cnn_architectures as drawings
 
     images = load(config, run)
-    run.table("published_parameters", _published_rows())
+    run.table("published_parameters", drawings.published_rows())
     members = [_member(family, width, images, config, run) for width in config.widths for family in FAMILIES]
-    run.table("families", [_member_row(member) for member in members])
+    run.table("families", [drawings.member_row(member) for member in members])
     run.figure("accuracy_and_cost", drawings.draw_members(members))
-    kinds = ("plain", "residual")
-    deep = [_deep(depth, kind, images, config, run) for depth in config.depths for kind in kinds]
-    run.table("degradation", [_deep_row(each) for each in deep])
+    deep = [_deep(depth, kind, images, config, run) for depth in config.depths for kind in ("plain", "residual")]
+    run.table("degradation", [drawings.deep_row(each, WINDOW) for each in deep])
     run.figure("degradation", drawings.draw_degradation(deep, WINDOW))
-    run.summary(
-        {
-            **{f"test_accuracy/{each.family}": each.accuracy for each in members if each.width == config.widths[0]},
-            **{f"training_loss/{each.kind}_{each.depth}": each.loss for each in deep},
-        }
-    )
+    of_first_width = members[: len(FAMILIES)]
+    run.summary({f"test_accuracy/{member.family}": member.accuracy for member in of_first_width})
+    run.summary({f"training_loss/{each.kind}_{each.depth}": each.loss for each in deep})
 
 
 def load(config: Config, run: kit.Run) -> "ImageData":
     """The images. Raises: InputError, before anything is trained, where they or the depths do not suit."""
     images = run.load_images(config.data)
     count, _, height, width = images.train_images.shape
-    if (height, width) != (SIDE, SIDE):
-        raise InputError(f"data={config.data!r}: images of {height}x{width} pixels; must be {SIDE}x{SIDE}")
+    require((height, width) == (SIDE, SIDE), "data", config.data, f"of {SIDE}x{SIDE} pixels, not {width}x{height}")
     require(config.batch_size <= count, "batch_size", config.batch_size, f"at most {count:,}, the training images")
     for name, each in (("widths", config.widths), ("depths", config.depths)):
         require(len(set(each)) == len(each), name, each, "different from each other")
     for depth in config.depths:
         require(depth % 6 == 2, "depths", depth, "6n + 2: 8, 14, 20, 26, 32, ...")
-    return images
-
-
-def _published_rows() -> list[dict[str, str]]:
-    """The full-size networks, counted here, beside the published counts."""
-    from foundations.networks.published import PUBLISHED
-
-    rows = []
-    for network in PUBLISHED:
-        counted = network.count()
-        rows.append(
-            {
-                "network": network.name,
-                "weights published": f"{network.weights:,}",
-                "weights here": f"{counted.parameters:,}",
-                "multiply-adds (million an image)": f"{counted.multiply_adds / 1e6:,.1f}",
-            }
-        )
-    return rows
+    most = config.test_images
+    return replace(images, test_images=images.test_images[:most], test_labels=images.test_labels[:most]).to(run.device)
 
 
 # --- the four families ------------------------------------------------------------------------------------------------
 
 
 def build(family: str, width: float, images: "ImageData", streams: "foundations.Streams", run: kit.Run) -> "nn.Module":
-    """The network of that family at its first weights, `width` times as wide as the narrow one."""
+    """The network of that family at its first weights, `width` times as wide as the published one."""
     classes, channels = len(images.class_names), images.train_images.shape[1]
-    width, weights = width * NARROW[family], streams.torch("weights")
-    masks = streams.torch("dropout", run.device)
+    weights, masks = streams.torch("weights"), streams.torch("dropout", run.device)
     if family == "LeNet-5":
         return foundations.LeNet5(classes, channels, width=width, generator=weights)
     if family == "AlexNet":
@@ -196,85 +173,45 @@ def build(family: str, width: float, images: "ImageData", streams: "foundations.
 
 def _member(family: str, width: float, images: "ImageData", config: Config, run: kit.Run) -> Member:
     """Train a network of the family with every seed, and measure it."""
-    accuracies = []
+    share, accuracies = width * NARROW[family], []
     for seed in range(config.repetitions):
         streams = run.streams.child(f"{family} {width:g} {seed}")
-        network = _on_device(build(family, width, images, streams, run), run)
+        network = foundations.images.channels_last(build(family, share, images, streams, run), run.device)
         name = f"{family.replace('-', '')}_{width:g}_{seed}".replace(".", "p")
         optimizer = foundations.AdamW(network.parameters(), lr=LEARNING_RATE["families"], fused=True)
-        _train(network, optimizer, config.steps, images, config, streams, run, name)
-        accuracies.append(1 - _test_error(network, images, config, run))
-    batch = images.train_images[: config.batch_size].to(run.device) / 255
+        _train(network, optimizer, config.steps, images, streams, name, config, run)
+        accuracies.append(foundations.images.image_accuracy(network, images.test_images, images.test_labels))
+    batch = foundations.images.scaled(images.train_images[: config.batch_size])
     counted = foundations.summary(network, batch[:1])
-    speeds = _speed(network, batch, train=True), _speed(network, batch, train=False)
-    return Member(family, width, accuracies, counted.parameters, counted.multiply_adds, *speeds)
-
-
-def _on_device(network: "nn.Module", run: kit.Run) -> "nn.Module":
-    """Convolutions are faster where the channels of a pixel lie side by side."""
-    import torch
-
-    return network.to(run.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    speed = partial(foundations.timing.samples_per_second, network, batch, budget=TIMED_SECONDS)
+    speeds = speed(training=True), speed(training=False)
+    return Member(family, width, share, accuracies, counted.parameters, counted.multiply_adds, *speeds)
 
 
 def _train(
     network: "nn.Module",
-    optimizer: Any,
+    optimizer: "Optimizer",
     steps: int,
     images: "ImageData",
-    config: Config,
     streams: "foundations.Streams",
-    run: kit.Run,
     name: str,
+    config: Config,
+    run: kit.Run,
 ) -> None:
     """One phase of the run; points of its curve are kept, and all of its end."""
-    learner = foundations.SupervisedLearner(
+    learner = foundations.images.image_classifier(
         network,
         optimizer,
-        foundations.losses.cross_entropy_from_logits,
-        images.train_images.to(run.device),
-        images.train_labels.to(run.device),
+        images.train_images,
+        images.train_labels,
         batch_size=config.batch_size,
-        prepare=lambda batch, _: batch / 255,
-        schedule=foundations.schedules.warmup_cosine(steps // 5, steps),
+        steps=steps,
+        warmup=steps // 5,
         streams=streams,
     )
     for step, metrics in run.follow(learner, steps=steps, examples_per_step=config.batch_size, name=name):
         if run.every(max(1, steps // CURVE_POINTS)) or step > steps - WINDOW:
             run.log({"curve/loss": metrics["loss/training"]})
-
-
-def _test_error(network: "nn.Module", images: "ImageData", config: Config, run: kit.Run) -> float:
-    """The share of test images that are taken for another class. It chooses nothing."""
-    x, labels = images.test_images[: config.test_images].to(run.device), images.test_labels[: config.test_images]
-    return 1 - foundations.accuracy(foundations.predict(network, x, scale=lambda batch: batch / 255).cpu(), labels)
-
-
-def _speed(network: "nn.Module", batch: "Tensor", *, train: bool) -> float:
-    """Images a second in the fastest of many passes, forward and, to `train`, backward."""
-    import torch
-
-    def step() -> None:
-        total = network(batch).sum()
-        if train:
-            total.backward()
-
-    network.train(train)
-    with torch.set_grad_enabled(train):
-        return len(batch) / foundations.timing.fastest_call(step, batch.device, TIMED_SECONDS)
-
-
-def _member_row(member: Member) -> dict[str, str]:
-    lowest, highest = 100 * min(member.accuracies), 100 * max(member.accuracies)
-    spread = f" ({lowest:.2f} to {highest:.2f})" if lowest < highest else ""
-    return {
-        "network": f"{member.family} x {member.width * NARROW[member.family]:g}",
-        "weights": f"{member.parameters:,}",
-        "multiply-adds (million an image)": f"{member.multiply_adds / 1e6:.2f}",
-        "training (images/s)": f"{member.training_speed:,.0f}",
-        "inference (images/s)": f"{member.inference_speed:,.0f}",
-        "test accuracy %": f"{100 * member.accuracy:.2f}{spread}",
-    }
 
 
 # --- plain and residual -----------------------------------------------------------------------------------------------
@@ -296,22 +233,17 @@ def build_deep(
 
 def _deep(depth: int, kind: str, images: "ImageData", config: Config, run: kit.Run) -> Deep:
     """Train the network of this depth with every seed."""
-    losses, errors = [], []
+    curves, accuracies = [], []
     for seed in range(config.repetitions):
         streams = run.streams.child(f"deep {seed}")  # plain and residual begin alike and see the same batches
-        network = _on_device(build_deep(depth, kind, images, config, streams), run)
-        rate = LEARNING_RATE["degradation"]
+        network = foundations.images.channels_last(build_deep(depth, kind, images, config, streams), run.device)
+        rate, name = LEARNING_RATE["degradation"], f"{kind}_{depth}_{seed}"
         optimizer = foundations.SGD(network.parameters(), lr=rate, momentum=0.9, weight_decay=1e-4)
-        _train(network, optimizer, config.deep_steps, images, config, streams, run, f"{kind}_{depth}_{seed}")
-        losses.append(mean(run.history(f"{kind}_{depth}_{seed}/curve/loss")[1][-WINDOW:]))
-        errors.append(100 * _test_error(network, images, config, run))
-    return Deep(depth, kind, losses, errors, run.history(f"{kind}_{depth}_0/curve/loss"))
-
-
-def _deep_row(deep: Deep) -> dict[str, object]:
-    row: dict[str, object] = {"layers": deep.depth, "kind": deep.kind}
-    row[f"training loss, last {WINDOW} updates (nats)"] = f"{deep.loss:.4f}"
-    return row | {"test error %": f"{mean(deep.errors):.2f}"}
+        _train(network, optimizer, config.deep_steps, images, streams, name, config, run)
+        curves.append(run.history(f"{name}/curve/loss"))
+        accuracies.append(foundations.images.image_accuracy(network, images.test_images, images.test_labels))
+    errors = [100 * (1 - accuracy) for accuracy in accuracies]
+    return Deep(depth, kind, [mean(losses[-WINDOW:]) for _, losses in curves], errors, curves[0])
 
 
 if __name__ == "__main__":

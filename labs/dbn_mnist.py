@@ -17,12 +17,11 @@ import generative
 import labs.kit as kit
 from foundations.errors import require
 from labs.drawings import dbn_mnist as drawings
-from labs.drawings.dbn_mnist import PUBLISHED_ERRORS, PUBLISHED_LIKELIHOOD
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from generative.boltzmann import ContrastiveDivergence, Fantasies, LogLikelihood, LogPartition
+    from generative.boltzmann import Appraisal, ContrastiveDivergence, Fantasies, LogLikelihood
     from labs.kit.data import ImageData
 
 topic = "generative models"
@@ -30,6 +29,8 @@ best = ("test/error_percent", "min")
 EACH_DIGIT = 20
 """Fantasies of each digit that the judge reads; half of them are shown."""
 BATCH = 100
+CHAINS = 100
+"""Of the annealing that estimates a partition function."""
 FRAMES = 40
 """Pictures in a film, at most."""
 Temperatures = Annotated[int, Ge(10)]
@@ -114,94 +115,81 @@ class Config(kit.Config):
 def main(config: Config, run: kit.Run) -> None:
     """Learn the first machine and measure it; learn the others and dream; fine-tune and count the errors."""
     digits = load(config, run)
-    images, labels = digits.train_images.flatten(1).to(run.device), digits.train_labels.to(run.device)
-    sizes, classes = (images.shape[1], config.hidden, config.hidden, config.top_hidden), len(digits.class_names)
-    network = generative.DeepBeliefNetwork(sizes, classes, generator=run.streams.torch("weights"))
-    network.to(run.device)
-    test = binary(digits.test_images.flatten(1).to(run.device), run, "binary test images")
+    sizes, classes = (28 * 28, config.hidden, config.hidden, config.top_hidden), len(digits.class_names)
+    network = generative.DeepBeliefNetwork(sizes, classes, generator=run.streams.torch("weights")).to(run.device)
+    test = binary(digits.test_images, "binary test images", run)
 
-    learn_first(network, images, test, config, run)
-    scores = measure(network.rbm(0), images, test, config, run)
-    learn_others(network, images, labels, config, run)
+    learn_first(network, digits, test, config, run)
+    appraisal = appraise(network.rbm(0), digits, test, config, run)
+    learn_others(network, digits, config, run)
     if config.fine_tuning == "up_down":
         network = learn_together(network, digits, test, config, run)
     dreams = dream(network, config, run)
-    classifier = network if config.fine_tuning == "up_down" else fine_tune(network, digits, config, run)
+    classifier = network if config.fine_tuning == "up_down" else learn_names(network, digits, config, run)
 
-    _tell_error(classifier, digits, config, run)
-    _read_dreams(dreams, digits, run)
+    published, _ = drawings.PUBLISHED_ERRORS[config.fine_tuning]
+    run.summary({"test/error_percent": error(classifier, digits), "published/error_percent": published})
+    read(dreams, digits, run)
     run.figure("filters", drawings.draw_filters(network.rbm(0)))
-    run.figure("learning_curves", drawings.draw_curves(scores, config, run))
+    run.figure("learning_curves", drawings.draw_curves(appraisal.test, config, run))
     run.film("rbm_chains")
     run.film("fantasies")
-    run.model("classifier", classifier.eval(), images[:1] / 255)
+    run.model("classifier", classifier.eval(), foundations.images.scaled(digits.train_images[:1].flatten(1)))
 
 
 def load(config: Config, run: kit.Run) -> "ImageData":
     """The digits, no more for training than asked for. Raises: InputError where they do not suit."""
     digits = run.load_images(config.data)
-    shape = tuple(digits.train_images.shape[1:])
-    require(shape == (1, 28, 28), "data", config.data, f"of grey images, 28x28; these are {shape}")
+    digits.require_grey(config.data)
     count = len(digits.train_images)
     kept = min(config.training_images, count)
     require(kept >= BATCH, "training_images", kept, f"at least {BATCH}, those of one update")
-    return digits.subset(kept, run.streams.torch("subset")) if kept < count else digits
+    return (digits.subset(kept, run.streams.torch("subset")) if kept < count else digits).to(run.device)
 
 
-def binary(rows: "Tensor", run: kit.Run, name: str) -> "Tensor":
-    """Bytes drawn to 0 and 1, each with its brightness as probability: always the same ones for a seed."""
-    import torch
-
-    stream = run.streams.torch(name, run.device)
-    return (torch.rand(rows.shape, generator=stream, device=rows.device) < rows / 255).float()
+def binary(images: "Tensor", name: str, run: kit.Run) -> "Tensor":
+    """Images of bytes drawn to rows of 0 and 1, a pixel's brightness its probability: for a seed always the same."""
+    return generative.boltzmann.draw(foundations.images.scaled(images.flatten(1)), run.streams.torch(name, run.device))
 
 
 # --- learning, layer by layer -----------------------------------------------------------------------------------------
 
 
 def learn_first(
-    network: "generative.DeepBeliefNetwork", images: "Tensor", test: "Tensor", config: Config, run: kit.Run
+    network: "generative.DeepBeliefNetwork", digits: "ImageData", test: "Tensor", config: Config, run: kit.Run
 ) -> None:
     """The first machine, its chains shown as they are, and its log-likelihood now and then."""
-    learner = _learner(network, 0, images, None, config, run)
-    rates = generative.boltzmann.base_rates(images)
-    for _ in run.follow(learner, steps=config.rbm_steps, examples_per_step=BATCH, name="rbm"):
-        if run.every(-(-config.rbm_steps // FRAMES)):
-            made = network.rbm(0).visible_probabilities(learner.chains.hidden[:64]).detach()
+    steps, rbm, rates = config.rbm_steps, network.rbm(0), base_rates(digits)
+    own = {"persistent": config.method == "pcd", "gibbs_steps": config.gibbs_steps, "learning_rate": config.rbm_rate}
+    learner = _learner(network, 0, digits, steps, own, run)
+    for _ in run.follow(learner, steps=steps, examples_per_step=BATCH, name="rbm"):
+        if run.every(-(-steps // FRAMES)):
+            made = rbm.visible_probabilities(learner.chains.hidden[:64]).detach()
             run.images("rbm_chains", made.view(-1, 1, 28, 28))
-        if run.every(-(-config.rbm_steps // config.looks)):
-            found = _annealed(network.rbm(0), config.look_temperatures, rates, run)
-            scores = generative.boltzmann.mean_log_likelihood(network.rbm(0), test, found)
+        if run.every(-(-steps // config.looks)):
+            stream = run.streams.torch("annealing", run.device)
+            found = generative.log_partition(rbm, CHAINS, config.look_temperatures, stream, rates)
+            scores = generative.boltzmann.mean_log_likelihood(rbm, test, found)
             run.log({f"log_likelihood/{name}": value for name, value in _named(scores).items()})
 
 
-def learn_others(
-    network: "generative.DeepBeliefNetwork", images: "Tensor", labels: "Tensor", config: Config, run: kit.Run
-) -> None:
+def learn_others(network: "generative.DeepBeliefNetwork", digits: "ImageData", config: Config, run: kit.Run) -> None:
     """The second machine on what the first makes of the images, the uppermost on that and the labels."""
-    for layer, name, steps in ((1, "second", config.second_steps), (2, "top", config.top_steps)):
-        learner = _learner(network, layer, images, labels if layer == 2 else None, config, run)
+    second: dict[str, Any] = {"learning_rate": config.layer_rate, "momentum": 0.5, "weight_decay": 2e-4}
+    top: dict[str, Any] = {"learning_rate": config.layer_rate, "persistent": True}
+    for layer, name, steps, own in ((1, "second", config.second_steps, second), (2, "top", config.top_steps, top)):
+        learner = _learner(network, layer, digits, steps, own, run)
         for _ in run.follow(learner, steps=steps, examples_per_step=BATCH, name=name):
             pass
 
 
 def _learner(
-    network: "generative.DeepBeliefNetwork",
-    layer: int,
-    images: "Tensor",
-    labels: "Tensor | None",
-    config: Config,
-    run: kit.Run,
+    network: "generative.DeepBeliefNetwork", layer: int, digits: "ImageData", steps: int, own: Any, run: kit.Run
 ) -> "ContrastiveDivergence":
-    settings: list[dict[str, Any]] = [
-        {"learning_rate": config.rbm_rate, "persistent": config.method == "pcd", "gibbs_steps": config.gibbs_steps},
-        {"learning_rate": config.layer_rate, "momentum": 0.5, "weight_decay": 2e-4},
-        {"learning_rate": config.layer_rate, "persistent": True},
-    ]
-    steps = (config.rbm_steps, config.second_steps, config.top_steps)[layer]
+    """Of one machine, with settings of its `own`; the learning rate falls in a straight line to 0."""
+    rows, labels = digits.train_images.flatten(1), digits.train_labels if layer == 2 else None
     schedule, streams = foundations.schedules.linear_decay(steps), run.streams.child(f"layer {layer}")
-    own = settings[layer]
-    return network.learner(layer, images, labels, batch_size=BATCH, schedule=schedule, streams=streams, **own)
+    return network.learner(layer, rows, labels, batch_size=BATCH, schedule=schedule, streams=streams, **own)
 
 
 # --- fine-tuning ------------------------------------------------------------------------------------------------------
@@ -211,12 +199,11 @@ def learn_together(
     network: "generative.DeepBeliefNetwork", digits: "ImageData", test: "Tensor", config: Config, run: kit.Run
 ) -> "generative.DeepBeliefNetwork":
     """All layers of a copy together, as one generative model; what that does to a bound on log p(test)."""
-    images, labels = digits.train_images.flatten(1).to(run.device), digits.train_labels.to(run.device)
-    tuned = generative.boltzmann.UntiedBeliefNetwork(network)
+    tuned, rows = generative.boltzmann.UntiedBeliefNetwork(network), digits.train_images.flatten(1)
     learner = generative.boltzmann.UpDown(
         tuned,
-        images,
-        labels,
+        rows,
+        digits.train_labels,
         batch_size=BATCH,
         learning_rate=config.up_down_rate,
         gibbs_steps=config.up_down_gibbs_steps,
@@ -224,40 +211,33 @@ def learn_together(
         streams=run.streams.child("up-down"),
     )
     _follow(learner, tuned, digits, config, run)
-    rows = []
+    bounds = {}
     for name, each in (("greedy", network), ("up_down", tuned)):
-        bound = _bound(each, digits, test, config, run)
-        rows.append({"deep belief network": name, "log p(test) at least, nats an image": f"{bound:.2f}"})
-        run.summary({f"bound/{name}": bound})
-    run.table("bound", rows)
+        bounds[name], found = generative.boltzmann.estimated_bound(
+            each, test, rows, digits.train_labels, chains=CHAINS, temperatures=config.temperatures, streams=run.streams
+        )
+        for alarm in found.alarms("bound"):
+            run.note(alarm)
+    run.summary({f"bound/{name}": bound for name, bound in bounds.items()})
+    run.table("bound", drawings.bound_rows(bounds))
     return tuned
 
 
-def fine_tune(
+def learn_names(
     network: "generative.DeepBeliefNetwork", digits: "ImageData", config: Config, run: kit.Run
-) -> "foundations.MLP":
+) -> "nn.Module":
     """A classifier that begins as the network's layers. What the test images say is shown, and chooses nothing."""
-    masks = run.streams.torch("dropout", run.device)
-    classifier = network.classifier(
-        network.classes,
-        generator=run.streams.torch("head"),
-        dropout=config.dropout,
-        dropout_generator=masks,
-    )
-    groups = foundations.regularizers.decay_groups(classifier, 0.01)
-    learner = foundations.SupervisedLearner(
-        classifier,
-        foundations.AdamW(groups, lr=config.fine_rate, fused=True),
-        foundations.losses.cross_entropy_from_logits,
-        digits.train_images.flatten(1).to(run.device),
-        digits.train_labels.to(run.device),
+    learner = network.fine_tuner(
+        digits.train_images.flatten(1),
+        digits.train_labels,
+        steps=config.fine_steps,
         batch_size=BATCH,
-        prepare=lambda batch, _: batch / 255,
-        schedule=foundations.schedules.warmup_cosine(config.fine_steps // 10, config.fine_steps),
-        streams=run.streams.child("fine tuning"),
+        learning_rate=config.fine_rate,
+        dropout=config.dropout,
+        streams=run.streams,
     )
-    _follow(learner, classifier, digits, config, run)
-    return classifier
+    _follow(learner, learner.network, digits, config, run)
+    return learner.network
 
 
 def _follow(
@@ -266,76 +246,39 @@ def _follow(
     name = drawings.PHASES[config.fine_tuning]
     for _ in run.follow(learner, steps=config.fine_steps, examples_per_step=BATCH, name=name):
         if run.every(-(-config.fine_steps // 12)):
-            run.log({"error/test": _error(classifier, digits, run)})
-
-
-def _error(classifier: "nn.Module", digits: "ImageData", run: kit.Run) -> float:
-    """Percent of the test images that are taken for another digit."""
-    images = digits.test_images.flatten(1).to(run.device)
-    logits = foundations.predict(classifier, images, scale=lambda batch: batch / 255).cpu()
-    return 100 * (1 - foundations.accuracy(logits, digits.test_labels))
+            run.log({"error/test": error(classifier, digits)})
 
 
 # --- measuring --------------------------------------------------------------------------------------------------------
 
 
-def _annealed(rbm: "generative.RBM", temperatures: int, rates: "Tensor", run: kit.Run) -> "LogPartition":
-    return generative.log_partition(rbm, 100, temperatures, run.streams.torch("annealing", run.device), rates)
+def error(classifier: "nn.Module", digits: "ImageData") -> float:
+    """Percent of the test images that are taken for another digit."""
+    return 100 * (1 - foundations.images.image_accuracy(classifier, digits.test_images.flatten(1), digits.test_labels))
+
+
+def base_rates(digits: "ImageData") -> "Tensor":
+    """How often each pixel of the training images is on."""
+    return generative.boltzmann.base_rates(digits.train_images.flatten(1))
+
+
+def appraise(rbm: "generative.RBM", digits: "ImageData", test: "Tensor", config: Config, run: kit.Run) -> "Appraisal":
+    """The first machine's log-likelihood with error bars, beside what knows only how bright each pixel is."""
+    training = binary(digits.train_images[: len(test)], "binary training images", run)
+    found = generative.boltzmann.appraise(
+        rbm, test, training, base_rates(digits), chains=CHAINS, temperatures=config.temperatures, streams=run.streams
+    )
+    run.table("log_likelihood", drawings.likelihood_rows(found))
+    figures = {**_named(found.test), "training": found.training, "published": drawings.PUBLISHED_LIKELIHOOD}
+    run.summary({f"log_likelihood/{name}": value for name, value in figures.items()})
+    run.summary({"log_partition": found.log_partition.value})
+    for alarm in found.alarms():
+        run.note(alarm)
+    return found
 
 
 def _named(scores: "LogLikelihood") -> dict[str, float]:
     return {"test": scores.value, "test_low": scores.low, "test_high": scores.high}
-
-
-def measure(rbm: "generative.RBM", images: "Tensor", test: "Tensor", config: Config, run: kit.Run) -> "LogLikelihood":
-    """The first machine's log-likelihood with error bars, beside what knows only how bright each pixel is."""
-    import torch
-
-    rates = generative.boltzmann.base_rates(images)
-    found = _annealed(rbm, config.temperatures, rates, run)
-    scores = generative.boltzmann.mean_log_likelihood(rbm, test, found)
-    training = binary(images[: len(test)], run, "binary training images")
-    on_training = generative.boltzmann.mean_log_likelihood(rbm, training, found).value
-    by_rates = float((test @ torch.logit(rates) + (1 - rates).log().sum()).mean())
-    rows = [
-        {"what": "this machine, test images", "nats": f"{scores.value:.2f} ({scores.low:.2f} to {scores.high:.2f})"},
-        {"what": "this machine, training images", "nats": f"{on_training:.2f}"},
-        {"what": "pixels apart from each other, test images", "nats": f"{by_rates:.2f}"},
-        {"what": "500 hidden units, CD-25 (published)", "nats": f"{PUBLISHED_LIKELIHOOD:.2f}"},
-    ]
-    run.table("log_likelihood", [{"what": row["what"], "nats an image": row["nats"]} for row in rows])
-    figures = {**_named(scores), "training": on_training, "published": PUBLISHED_LIKELIHOOD}
-    run.summary({f"log_likelihood/{name}": value for name, value in figures.items()})
-    run.summary({"log_partition": found.value})
-    _warn_of_few(found, "log-likelihood", run)
-    if scores.value < by_rates:
-        run.note(f"the machine has not learned or has diverged: independent pixels alone reach {by_rates:.1f} nats")
-    if on_training - scores.value > 5:
-        run.note(f"overfitting: training images are {on_training - scores.value:.1f} nats likelier than test images")
-    return scores
-
-
-def _bound(
-    network: "generative.DeepBeliefNetwork", digits: "ImageData", test: "Tensor", config: Config, run: kit.Run
-) -> float:
-    """The mean lower bound on log p(test) of a network whose top machine's Z is estimated."""
-    images, labels = digits.train_images.flatten(1).to(run.device), digits.train_labels.to(run.device)
-    rates = generative.boltzmann.base_rates(network.seen(len(network.rbms) - 1, images, labels))
-    found = _annealed(network.top, config.temperatures, rates, run)
-    _warn_of_few(found, "bound", run)
-    stream = run.streams.torch("bound", run.device)
-    return float(generative.boltzmann.variational_bound(network, test, found.value, stream).mean())
-
-
-def _warn_of_few(found: "LogPartition", what: str, run: kit.Run) -> None:
-    if found.effective_chains < 10:
-        few = f"the annealing rests on {found.effective_chains:.1f} of 100 chains"
-        run.note(f"{few}: the {what} is too high, as a rule; raise --temperatures")
-
-
-def _tell_error(classifier: "nn.Module", digits: "ImageData", config: Config, run: kit.Run) -> None:
-    published, _ = PUBLISHED_ERRORS[config.fine_tuning]
-    run.summary({"test/error_percent": _error(classifier, digits, run), "published/error_percent": published})
 
 
 def dream(network: "generative.DeepBeliefNetwork", config: Config, run: kit.Run) -> "Fantasies":
@@ -352,18 +295,14 @@ def dream(network: "generative.DeepBeliefNetwork", config: Config, run: kit.Run)
     return dreams
 
 
-def _read_dreams(dreams: "Fantasies", digits: "ImageData", run: kit.Run) -> None:
+def read(dreams: "Fantasies", digits: "ImageData", run: kit.Run) -> None:
     """How many of the fantasies a fixed judge reads as what was asked for; an alarm where a chain is stuck or blank."""
-    import torch
-
-    if digits.class_names != tuple("0123456789"):
+    if not digits.are_digits:
         run.note("the judge knows digits only: no figure is given for these fantasies")
         return
-    judge = generative.load_judge(run.device)
-    with torch.no_grad():
-        read = judge(dreams.images().view(-1, 1, 28, 28)).argmax(1)
-    asked = torch.arange(10, device=run.device).repeat_interleave(EACH_DIGIT)
-    share = float((read == asked).float().mean())
+    logits = foundations.predict(generative.load_judge(run.device), dreams.images().view(-1, 1, 28, 28))
+    assert dreams.labels is not None
+    share = foundations.accuracy(logits, dreams.labels)
     run.summary({"fantasies/asked_digit_read": share})
     if share < 0.5:
         run.note(f"the fantasies do not follow the name that is held: the judge reads it in {share:.0%} of them only")

@@ -16,7 +16,7 @@ import agents
 import explain
 import foundations
 import labs.kit as kit
-from foundations.errors import InputError
+from agents.recipes import CART_POLE, make_agent
 from labs.drawings import explain_policy as drawings
 from labs.drawings.explain_policy import NAMES
 
@@ -26,22 +26,15 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from explain import Explanation
+    from explain import Explanation, TwoActions
     from explain.policies import EpisodeExplanation
+    from labs.kit.models import Kept
 
     Array = NDArray[np.float64]
 
 topic = "explanation"
 ENVIRONMENT = "CartPole-v1"
-RECIPE: dict[str, Any] = {
-    "rollout_steps": 64,
-    "batch_size": 128,
-    "epochs": 8,
-    "gamma": 0.99,
-    "lam": 0.9,
-    "learning_rate": 2.5e-3,
-}
-ENVIRONMENTS = 8
+PUSHES = ("P(left)", "P(right)")
 WANDERING = 0.2
 """Share of pushes at random while states are gathered: a perfect agent alone would show but upright poles."""
 STATES = 2_000
@@ -78,30 +71,11 @@ class Config(kit.Config):
     useful_threads: ClassVar[int] = 1
 
 
-@dataclass(frozen=True)
-class Policy:
-    """What is explained: output `label` of `box`, called `quantity`; above `threshold` the policy pushes right."""
-
-    box: "explain.BlackBox"
-    label: int = 1
-    quantity: str = "P(right)"
-    threshold: float = 0.5
-
-    def says(self, states: "Array") -> "Array":
-        """The quantity in each state: (n, 4) -> (n)."""
-        return self.box(states)[:, self.label]
-
-    def pushes_right(self, answers: "Array") -> "NDArray[np.bool_]":
-        """The verdict on answers (..., outputs) of the box: (...)."""
-        right: NDArray[np.bool_] = answers[..., self.label] > self.threshold
-        return right
-
-
 @dataclass
 class Pusher:
     """Plays a policy, greedily except for a share of random pushes from `stream`; remembers what it saw."""
 
-    policy: Policy
+    policy: "TwoActions"
     stream: "np.random.Generator | None" = None
     seen: "list[tuple[Array, NDArray[np.bool_]]]" = field(default_factory=list)
 
@@ -119,14 +93,14 @@ class Pusher:
 
 def main(config: Config, run: kit.Run) -> None:
     """Train or load, explain one episode and many states, put the explanations on trial."""
-    policy = finished(config.run) if config.run else train(config, run)
-    states = gather(policy, run)
+    policy = policy_of(run.load_model(config.run, lab="cartpole")) if config.run else train(config, run)
+    states = gather(policy, run.streams)
     background = explain.Background(states, names=NAMES)
     chosen = states[run.streams.numpy("explained").permutation(len(states))[: config.explained]]
     along, frames = one_episode(policy, background, config)
     run.figure("episode", drawings.draw_episode(along, policy))
     run.animation("episode", drawings.film_frames(frames, along, policy))
-    overview = explain_states(policy, chosen, background, config)
+    overview = policy.explain(chosen, background, samples=config.samples, seed=config.seed)
     run.figure("what_drives_it", drawings.draw_overview(overview, policy))
     look_at_states(policy, overview, background, config, run)
     run.file("background.csv", lambda path: keep_states(states, path))
@@ -138,17 +112,17 @@ def main(config: Config, run: kit.Run) -> None:
 # --- policies ---------------------------------------------------------------------------------------------------------
 
 
-def train(config: Config, run: kit.Run) -> Policy:
+def train(config: Config, run: kit.Run) -> "TwoActions":
     """PPO's policy after learning; what is explained is the probability of a push to the right."""
     import torch
 
-    environments = agents.make_environments(ENVIRONMENT, ENVIRONMENTS)
-    learner = agents.PPO(environments, total_steps=config.steps, **RECIPE, streams=run.streams, device=run.device)
+    settings: dict[str, Any] = {"total_steps": config.steps, "streams": run.streams, "device": run.device}
+    learner = make_agent("ppo", ENVIRONMENT, CART_POLE["ppo"], **settings)
     for _ in run.follow(learner, steps=learner.updates, examples_per_step=config.steps // learner.updates):
         pass
-    network = torch.nn.Sequential(learner.network.encoder, learner.network.actor, foundations.Softmax(dim=1))
-    run.model("policy", network, torch.zeros(1, 4, device=run.device))
-    policy = Policy(explain.BlackBox(network, batch_size=4_096, names=("P(left)", "P(right)")))
+    actor = torch.nn.Sequential(learner.network.encoder, learner.network.actor)
+    run.model("policy", torch.nn.Sequential(*actor, foundations.Softmax(dim=1)), torch.zeros(1, 4, device=run.device))
+    policy = explain.TwoActions.of_logits(actor, PUSHES)
     reached = agents.evaluate(Pusher(policy), ENVIRONMENT, episodes=20, seed=config.seed + 1_000_000).mean
     run.summary({"greedy_return": reached})
     if reached < 475:
@@ -156,53 +130,32 @@ def train(config: Config, run: kit.Run) -> Policy:
     return policy
 
 
-def finished(reference: str) -> Policy:
+def policy_of(kept: "Kept") -> "TwoActions":
     """The policy that a run of the lab cartpole kept: of actor and critic its probabilities, of DQN its values."""
-    import torch
-
-    from labs.kit.models import load_model
-
-    kept = load_model(reference)
-    if kept.lab != "cartpole":
-        raise InputError(f"--run {reference}: is a run of {kept.lab}; must be one of cartpole")
-    if not kept.name.endswith("dqn"):
-        network = torch.nn.Sequential(kept.module, foundations.Softmax(dim=1))
-        return Policy(explain.BlackBox(network, batch_size=4_096, names=("P(left)", "P(right)")))
-    values = explain.BlackBox(kept.module, outputs="values", batch_size=4_096)
-
-    def advantage(states: "Array") -> "Array":
-        answers = values(states)
-        return answers[:, 1] - answers[:, 0]
-
-    quantity = "Q(right) - Q(left)"
-    box = explain.BlackBox(advantage, outputs="values", batch_size=4_096, names=(quantity,))
-    return Policy(box, 0, quantity, 0.0)
+    if kept.name.endswith("dqn"):
+        return explain.TwoActions.of_values(kept.module, ("left", "right"))
+    return explain.TwoActions.of_logits(kept.module, PUSHES)
 
 
-def rule_policy(rule: "explain.LinearRule") -> Policy:
-    """The policy of a rule whose slopes are known."""
-    return Policy(explain.BlackBox(rule, batch_size=100_000, names=("P(left)", "P(right)")))
-
-
-def gather(policy: Policy, run: kit.Run) -> "Array":
+def gather(policy: "TwoActions", streams: "foundations.Streams") -> "Array":
     """States that the policy meets, with some pushes at random, so that it is also seen to recover: (n, 4)."""
     import numpy as np
 
-    seed = int(run.streams.numpy("rollouts").integers(2**31))
+    seed = int(streams.numpy("rollouts").integers(2**31))
     interaction = agents.Interaction(agents.make_environments(ENVIRONMENT, 20), seed)
-    pusher, met = Pusher(policy, run.streams.numpy("wandering")), []
+    pusher, met = Pusher(policy, streams.numpy("wandering")), []
     for _ in range(300):
         step = interaction.step(pusher.act(interaction.observations, interaction.started))
         met.append(step.observations[step.valid])
     states = np.concatenate(met).astype(np.float64)
-    return states[run.streams.numpy("states").permutation(len(states))[:STATES]]
+    return states[streams.numpy("states").permutation(len(states))[:STATES]]
 
 
 # --- explanations -----------------------------------------------------------------------------------------------------
 
 
 def one_episode(
-    policy: Policy, background: "explain.Background", config: Config
+    policy: "TwoActions", background: "explain.Background", config: Config
 ) -> "tuple[EpisodeExplanation, NDArray[np.uint8]]":
     """The first steps of an episode, explained, and what was seen at each."""
     import numpy as np
@@ -212,23 +165,7 @@ def one_episode(
     begins = [step for step, (_, started) in enumerate(pusher.seen) if started[0]]
     length = [*begins, len(pusher.seen)][1]  # of the first episode
     states = np.concatenate([seen for seen, _ in pusher.seen[:length]])
-    return explain_states(policy, states, background, config), frames[:length]
-
-
-def explain_states(
-    policy: Policy, states: "Array", background: "explain.Background", config: Config
-) -> "EpisodeExplanation":
-    """Explanations of states (n, 4) from states drawn around each: some are far from all that is typical."""
-    settings: dict[str, Any] = {"label": policy.label, "samples": config.samples, "seed": config.seed}
-    return explain.explain_episode(policy.box, states, background, around_case=True, **settings)
-
-
-def explain_state(
-    policy: Policy, state: "Array", background: "explain.Background", samples: int, seed: int
-) -> "Explanation":
-    """The same of a single state (4,), by samples and seed."""
-    settings: dict[str, Any] = {"label": policy.label, "samples": samples, "seed": seed, "around_case": True}
-    return explain.explain_episode(policy.box, state[None], background, **settings).explanations[0]
+    return policy.explain(states, background, samples=config.samples, seed=config.seed), frames[:length]
 
 
 def keep_states(states: "Array", path: "Path") -> None:
@@ -239,58 +176,40 @@ def keep_states(states: "Array", path: "Path") -> None:
 
 
 def look_at_states(
-    policy: Policy, overview: "EpisodeExplanation", background: "explain.Background", config: Config, run: kit.Run
+    policy: "TwoActions", overview: "EpisodeExplanation", background: "explain.Background", config: Config, run: kit.Run
 ) -> None:
     """The surest pushes to either side and the least sure: what each number adds, and whether to believe it."""
     chosen = overview.notable(policy.threshold)
     run.table("single_states", [overview.row(number) for number in chosen.values()])
-    cases = {
-        name: partial(explain_state, policy, overview.observations[number], background)
-        for name, number in chosen.items()
-    }
-    grown = explain.grow_each(cases, samples=config.samples, seeds=range(SEEDS), top=1)
-    table = explain.trust_table({name: overview.explanations[number] for name, number in chosen.items()}, grown)
-    run.table("trust", table)
-    if told := explain.told_doubts(table):
-        run.note(told)
+
+    def again(number: int, samples: int, seed: int) -> "Explanation":
+        state = overview.observations[[number]]
+        return policy.explain(state, background, samples=samples, seed=seed).explanations[0]
+
+    found = {name: overview.explanations[number] for name, number in chosen.items()}
+    cases = {name: partial(again, number) for name, number in chosen.items()}
+    drawings.show_trust(explain.examine(found, cases, samples=config.samples, seeds=range(SEEDS), top=1), run)
+
+
+# --- the trial --------------------------------------------------------------------------------------------------------
 
 
 def judge(
-    policy: Policy, overview: "EpisodeExplanation", background: "explain.Background", config: Config, run: kit.Run
+    policy: "TwoActions", overview: "EpisodeExplanation", background: "explain.Background", config: Config, run: kit.Run
 ) -> None:
     """The fit of the lines; and how often the push turns as numbers become typical, in their order and in others."""
     import numpy as np
 
-    turned = turning(policy, overview, background, config.seed)
-    run.figure("quality", drawings.draw_quality(overview.r2, turned))
+    turned = policy.turning(overview, background, draws=RANDOM_ORDERS, seed=config.seed)
+    named, random = turned.named.mean(axis=0), turned.random.mean(axis=0)  # (numbers + 1), (orders, numbers + 1)
+    run.figure("quality", drawings.draw_quality(overview.r2, named, random))
     sides = overview.predictions > policy.threshold
     agree = (overview.local_predictions > policy.threshold) == sides
-    run.summary(
-        {
-            "median_r2": float(np.median(overview.r2)),
-            "same_side_percent": 100 * float(agree.mean()),
-            "turned_by_top_percent": 100 * float(turned["explanation"][1]),
-            "turned_by_random_percent": 100 * float(turned["random"][1]),
-        }
-    )
-    if turned["explanation"][1] <= turned["random"][1]:
+    figures = {"median_r2": np.median(overview.r2), "same_side_percent": 100 * agree.mean()}
+    figures |= {"turned_by_top_percent": 100 * named[1], "turned_by_random_percent": 100 * random[:, 1].mean()}
+    run.summary({name: float(figure) for name, figure in figures.items()})
+    if named[1] <= random[:, 1].mean():
         run.note("making the number typical that an explanation names first turns no more pushes than any other")
-
-
-def turning(
-    policy: Policy, overview: "EpisodeExplanation", background: "explain.Background", seed: int
-) -> "dict[str, Array]":
-    """The share of pushes that turned after 0, 1, ... numbers were made typical: (5) for either kind of order."""
-    import numpy as np
-
-    chance, found = explain.random_orders(len(NAMES), RANDOM_ORDERS, seed), []
-    for state, adds, says in zip(overview.observations, overview.contributions, overview.predictions, strict=True):
-        side = 1 if says > policy.threshold else -1
-        orders = np.concatenate([np.argsort(-side * adds, kind="stable")[None], chance])
-        hide = explain.hide_columns(state, background)
-        found.append(explain.turned(policy.box, hide, orders, decide=policy.pushes_right))
-    shares = np.mean(found, axis=0)  # (orders, numbers + 1)
-    return {"explanation": shares[0], "random": shares[1:].mean(axis=0), "spread": shares[1:].std(axis=0)}
 
 
 # --- known reasons ----------------------------------------------------------------------------------------------------
@@ -300,10 +219,10 @@ def balance_by_hand(background: "explain.Background", config: Config, run: kit.R
     """A rule that balances the pole: its true slopes beside the weights of explanations in many states."""
     import numpy as np
 
-    rule = rule_policy(explain.LinearRule(np.array(HAND_MADE), np.zeros(4)))
+    rule = explain.TwoActions(explain.BlackBox(explain.LinearRule(np.array(HAND_MADE), np.zeros(4)), batch_size=4_096))
     reached = agents.evaluate(Pusher(rule), ENVIRONMENT, episodes=20, seed=config.seed + 3_000_000).mean
     rows = background.rows[: config.explained]
-    found = explain_states(rule, rows, background, config)
+    found = rule.explain(rows, background, samples=config.samples, seed=config.seed)
     true = np.array(HAND_MADE) * background.scale
     run.figure("hand_made", drawings.draw_hand_made(true, found.weights, reached))
     run.summary({"hand_made_return": reached})

@@ -8,7 +8,7 @@ distance, Inception Score, precision and recall, seconds and weights. The preset
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
 
 from annotated_types import Ge
@@ -32,6 +32,8 @@ ENOUGH = 10_000
 """With fewer images the figures say less of the models than of the number."""
 Looks = Annotated[int, Ge(FEWEST)]
 REAL = "real test images"
+JUDGED = ("frechet_distance", "inception_score", "precision", "recall")
+
 GANS: "dict[Model, str]" = {
     "dense": "dense GAN",
     "dcgan": "DCGAN",
@@ -98,7 +100,7 @@ class Config(kit.Config):
             "dense_steps": 40_000,
             "dcgan_steps": 8_000,
             "conditional_steps": 8_000,
-            "wgan_gp_steps": 2_500,
+            "wgan_gp_steps": 5_000,
         },
     }
     useful_threads: ClassVar[int] = 1
@@ -127,12 +129,57 @@ def main(config: Config, run: kit.Run) -> None:
     """Train each and let it draw; judge; compare."""
     digits = load(config, run)
     assessor = generative.Assessor(generative.load_judge(run.device), digits.train_images)
-    entries = {REAL: _entry(assessor, digits.test_images[: config.samples] / 255, None)}
+    entries = {REAL: _entry(assessor, foundations.images.scaled(digits.test_images), None)}
     for name, made in contestants(digits, config, run):
         entries[name] = _entry(assessor, made.images, made)
     report(entries, run)
     run.figure("samples", drawings.draw_samples(entries))
     run.figure("quality", drawings.draw_quality(entries, REAL))
+
+
+def load(config: Config, run: kit.Run) -> "ImageData":
+    """The images, no more than asked for; each model draws as many as there are test images.
+
+    Raises: InputError, before anything is trained, where they do not suit.
+    """
+    digits = run.load_images(config.data)
+    digits.require_grey(config.data)
+    for part, images in (("training", digits.train_images), ("test", digits.test_images)):
+        enough = f"of {FEWEST} {part} images at least, for the judge, not {len(images)}"
+        require(len(images) >= FEWEST, "data", config.data, enough)
+    if not digits.are_digits:
+        run.note("the judge knows digits only: its figures mean nothing for these images")
+    if config.training_images < len(digits.train_images):
+        digits = digits.subset(config.training_images, run.streams.torch("subset"))
+    # Precision and recall compare only where the numbers are alike.
+    test_images, test_labels = (part[: config.samples] for part in (digits.test_images, digits.test_labels))
+    if len(test_images) < ENOUGH:
+        few = f"figures rest on {len(test_images):,} images a model"
+        run.note(f"too few samples: {few}; with less than {ENOUGH:,} they do not rank models")
+    return replace(digits, test_images=test_images, test_labels=test_labels).to(run.device)
+
+
+def _entry(assessor: "generative.Assessor", images: "Tensor", made: Made | None) -> Entry:
+    copying = assessor.nearest_training_distance(images[:200])
+    made = made and made._replace(images=images[:0])  # what was looked at need not be kept
+    return Entry(images[:36].cpu().clone(), assessor.assess(images), copying, made)
+
+
+def report(entries: dict[str, Entry], run: kit.Run) -> None:
+    """The table, the figures of each model, and what must not be overlooked."""
+    run.table("comparison", [drawings.row(name, entry) for name, entry in entries.items()])
+    for name, (_, found, copying, made) in entries.items():
+        short = "".join(letter if letter.isalnum() else "_" for letter in name.lower())
+        figures = {figure: getattr(found, figure) for figure in JUDGED} | {"nearest_training_distance": copying}
+        run.summary({f"{short}/{figure}": value for figure, value in figures.items()})
+        if made:
+            run.summary({f"speed/{short}_seconds": made.learning_seconds + made.drawing_seconds})
+            real = entries[REAL]
+            for alarm in generative.alarms.alarms(found, real.assessment, copying=copying, real_copying=real.copying):
+                run.note(f"{name}: {alarm}")
+
+
+# --- the models -------------------------------------------------------------------------------------------------------
 
 
 def contestants(digits: "ImageData", config: Config, run: kit.Run) -> "Iterator[tuple[str, Made]]":
@@ -145,58 +192,26 @@ def contestants(digits: "ImageData", config: Config, run: kit.Run) -> "Iterator[
         yield name, gan(model, digits, config, run)
 
 
-def load(config: Config, run: kit.Run) -> "ImageData":
-    """The images, no more than asked for. Raises: InputError, before anything is trained, where they do not suit."""
-    digits = run.load_images(config.data)
-    for part, images in (("training", digits.train_images), ("test", digits.test_images)):
-        shape = tuple(images.shape[1:])
-        require(shape == (1, 28, 28), "data", config.data, f"of grey images, 28x28; these are {shape}")
-        enough = f"of {FEWEST} {part} images at least, for the judge, not {len(images)}"
-        require(len(images) >= FEWEST, "data", config.data, enough)
-    if digits.class_names != tuple("0123456789"):
-        run.note("the judge knows digits only: its figures mean nothing for these images")
-    if _count(digits, config) < ENOUGH:
-        few = f"figures rest on {_count(digits, config):,} images a model"
-        run.note(f"too few samples: {few}; with less than {ENOUGH:,} they do not rank models")
-    fewer = config.training_images < len(digits.train_images)
-    return digits.subset(config.training_images, run.streams.torch("subset")) if fewer else digits
-
-
-def _count(digits: "ImageData", config: Config) -> int:
-    """As many as there are real ones: precision and recall compare only where the numbers are alike."""
-    return min(config.samples, len(digits.test_images))
-
-
-def _entry(assessor: "generative.Assessor", images: "Tensor", made: Made | None) -> Entry:
-    copying = assessor.nearest_training_distance(images[:200])
-    made = made and made._replace(images=images[:0])  # what was looked at need not be kept
-    return Entry(images[:36].cpu().clone(), assessor.assess(images), copying, made)
-
-
-# --- the models -------------------------------------------------------------------------------------------------------
-
-
 def principal_components(digits: "ImageData", config: Config, run: kit.Run) -> Made:
     """The baseline: one Gaussian over the numbers that straight lines make of an image."""
     began = time.perf_counter()
-    components = generative.PrincipalComponents(digits.train_images.to(run.device), config.latent_size)
-    draw = _gaussian_of_codes(components, components.decode, digits, run)
-    learned = time.perf_counter() - began
+    components = generative.PrincipalComponents(digits.train_images, config.latent_size)
     weights = components.components.numel() + components.mean.numel()
-    return _draw(lambda: draw(_count(digits, config)), weights, weights, learned)
+    return _of_codes(components, weights, weights, time.perf_counter() - began, digits, run)
 
 
 def autoencoder(digits: "ImageData", config: Config, run: kit.Run) -> Made:
     """A Gaussian over the codes of an autoencoder that never heard that anything would be drawn."""
-    steps, streams = config.autoencoder_steps, run.streams.child("autoencoder")
+    steps, size, streams = config.autoencoder_steps, config.latent_size, run.streams.child("autoencoder")
     learner = generative.build_autoencoder(
-        "dense", digits.train_images, code_size=config.latent_size, steps=steps, streams=streams, device=run.device
+        "dense", digits.train_images, code_size=size, steps=steps, streams=streams, device=run.device
     )
     learned = _learn(learner, steps, 128, "autoencoder", run)
-    network = learner.autoencoder
-    draw = _gaussian_of_codes(network, lambda z: foundations.predict(network.decoder, z), digits, run)
-    weights = foundations.count_parameters(network.decoder), foundations.count_parameters(network)
-    return _draw(lambda: draw(_count(digits, config)), *weights, learned)
+    weights = (
+        foundations.count_parameters(learner.autoencoder.decoder),
+        foundations.count_parameters(learner.autoencoder),
+    )
+    return _of_codes(learner.autoencoder, *weights, learned, digits, run)
 
 
 def vae(digits: "ImageData", config: Config, run: kit.Run) -> Made:
@@ -208,14 +223,20 @@ def vae(digits: "ImageData", config: Config, run: kit.Run) -> Made:
         digits.train_images, steps=steps, latent_size=size, streams=streams, device=run.device
     )
     learned = _learn(learner, steps, 100, "vae", run)
-    looked_at = (digits.test_images[:1_000].to(run.device) / 255).round()
+    looked_at = foundations.images.scaled(digits.test_images[:1_000]).round()
     with torch.no_grad():
-        active = generative.active_units(learner.vae.encode(looked_at)[0])
+        mean, log_variance = learner.vae.encode(looked_at)
+    active, kl = (
+        generative.active_units(mean),
+        float(generative.bounds.standard_normal_kl(mean, log_variance).sum(1).mean()),
+    )
     run.summary({"vae/active_units": active})
-    if generative.bounds.posterior_collapsed(active, size):
-        run.note(f"posterior collapse: {active} of the variational autoencoder's {size} numbers say anything")
-    stream = run.streams.torch("vae draws", run.device)
-    latents = torch.randn(_count(digits, config), size, generator=stream, device=run.device)
+    if generative.bounds.posterior_collapsed(active, size, kl):
+        told = f"{active} of the variational autoencoder's {size} numbers are active, and all say {kl:.2g} nats"
+        run.note(f"posterior collapse: {told}")
+    latents = generative.Latent(size).draw(
+        len(digits.test_labels), run.streams.torch("vae draws", run.device), run.device
+    )
     weights = foundations.count_parameters(learner.vae.decoder), foundations.count_parameters(learner.vae)
     return _draw(lambda: learner.sample(latents), *weights, learned)
 
@@ -224,20 +245,20 @@ def boltzmann_machines(digits: "ImageData", config: Config, run: kit.Run) -> "It
     """What the Gibbs chains of one machine show; then of a second one on top of it, each with a digit's name held."""
     import torch
 
-    weights = run.streams.torch("boltzmann weights")
+    weights, classes = run.streams.torch("boltzmann weights"), len(digits.class_names)
     single = generative.DeepBeliefNetwork((784, 256), generator=weights).to(run.device)
     below = _learn_machine(single, 0, digits, config.rbm_steps, "rbm", run)
-    yield "RBM", _dream(single, below, None, digits, config, "rbm_chains", run)
-    classes = len(digits.class_names)
+    count = len(digits.test_labels)
+    yield "RBM", _dream(single, count, config.sweeps, "rbm_chains", below, run)
     network = generative.DeepBeliefNetwork((784, 256, 512), classes, generator=weights).to(run.device)
     network.rbm(0).load_state_dict(single.rbm(0).state_dict())
     above = _learn_machine(network, 1, digits, config.dbn_steps, "dbn", run)
-    asked = torch.arange(_count(digits, config), device=run.device) % classes
-    yield "deep belief network", _dream(network, below + above, asked, digits, config, "dbn_chains", run)
+    asked = torch.arange(count, device=run.device) % classes
+    yield "deep belief network", _dream(network, count, config.sweeps, "dbn_chains", below + above, run, asked)
 
 
 def gan(model: "Model", digits: "ImageData", config: Config, run: kit.Run) -> Made:
-    """One of the adversarial networks, as `gan_mnist` trains them at length."""
+    """One of the adversarial networks, with the recipe that it has in `gan_mnist`."""
     steps = getattr(config, f"{model}_steps")
     learner = generative.build_gan(
         model,
@@ -252,7 +273,7 @@ def gan(model: "Model", digits: "ImageData", config: Config, run: kit.Run) -> Ma
         device=run.device,
     )
     learned = _learn(learner, steps, 64 * learner.critic_steps, model, run)
-    latents = learner.latents(_count(digits, config), run.streams.torch(f"{model} draws", run.device))
+    latents = learner.latents(len(digits.test_labels), run.streams.torch(f"{model} draws", run.device))
     drawing, judging = (foundations.count_parameters(each) for each in (learner.generator, learner.discriminator))
     return _draw(lambda: learner.sample(latents), drawing, drawing + judging, learned)
 
@@ -274,13 +295,15 @@ def _draw(draw: "Callable[[], Tensor]", drawing_weights: int, learning_weights: 
     return Made(images, drawing_weights, learning_weights, learned, time.perf_counter() - began)
 
 
-def _gaussian_of_codes(
-    coder: "generative.codes.Coder", decode: "Callable[[Tensor], Tensor]", digits: "ImageData", run: kit.Run
-) -> "Callable[[int], Tensor]":
-    """Images of codes drawn from the Gaussian of the training images' codes."""
-    codes = generative.GaussianCodes(generative.codes.embed(coder, digits.train_images.to(run.device)))
-    stream = run.streams.torch("codes", run.device)  # the same noise for both
-    return lambda count: decode(codes.draw(count, stream)).clamp(0, 1)
+def _of_codes(
+    coder: "generative.codes.Coder", drawing: int, learning: int, learned: float, digits: "ImageData", run: kit.Run
+) -> Made:
+    """Images of codes drawn from the Gaussian of the training images' codes; fitting that is learning, too."""
+    began = time.perf_counter()
+    sampler = generative.CodeSampler(coder, digits.train_images)
+    learned += time.perf_counter() - began
+    stream = run.streams.torch("codes", run.device)  # the same noise for all coders
+    return _draw(lambda: sampler.sample(len(digits.test_labels), stream), drawing, learning, learned)
 
 
 def _learn_machine(
@@ -289,8 +312,8 @@ def _learn_machine(
     """Persistent contrastive divergence, its rate falling in a straight line to 0."""
     learner = network.learner(
         layer,
-        digits.train_images.flatten(1).to(run.device),
-        digits.train_labels.to(run.device) if layer else None,
+        digits.train_images.flatten(1),
+        digits.train_labels if layer else None,
         batch_size=100,
         learning_rate=(0.1, 0.05)[layer],
         persistent=True,
@@ -302,72 +325,19 @@ def _learn_machine(
 
 def _dream(
     network: "generative.DeepBeliefNetwork",
-    learned: float,
-    asked: "Tensor | None",
-    digits: "ImageData",
-    config: Config,
+    count: int,
+    sweeps: int,
     name: str,
+    learned: float,
     run: kit.Run,
+    asked: "Tensor | None" = None,
 ) -> Made:
     """Chains that begin at rest: one image a chain."""
-    count = _count(digits, config)
-    streams = run.streams.child(name)
-    chains = generative.boltzmann.Fantasies(network, count, streams=streams, labels=asked)
+    chains = generative.boltzmann.Fantasies(network, count, streams=run.streams.child(name), labels=asked)
     chains.start_at_rest()
-    drawn = _learn(chains, config.sweeps, count, name, run)
+    drawn = _learn(chains, sweeps, count, name, run)
     weights = foundations.count_parameters(network)
     return Made(chains.images().view(-1, 1, 28, 28), weights, weights, learned, drawn)
-
-
-# --- comparing --------------------------------------------------------------------------------------------------------
-
-
-def report(entries: dict[str, Entry], run: kit.Run) -> None:
-    """The table, the figures of each model, and what must not be overlooked."""
-    run.table("comparison", [_row(name, entry) for name, entry in entries.items()])
-    for name, (_, found, copying, made) in entries.items():
-        short = "".join(letter if letter.isalnum() else "_" for letter in name.lower())
-        figures = {
-            "frechet_distance": found.frechet_distance,
-            "inception_score": found.inception_score,
-            "precision": found.precision,
-            "recall": found.recall,
-            "nearest_training_distance": copying,
-        }
-        run.summary({f"{short}/{figure}": value for figure, value in figures.items()})
-        if made:
-            run.summary({f"speed/{short}_seconds": made.learning_seconds + made.drawing_seconds})
-            _sound_alarms(name, entries[name], entries[REAL], run)
-
-
-def _row(name: str, entry: Entry) -> dict[str, object]:
-    found, made = entry.assessment, entry.made
-    quality = {
-        "Frechet distance": f"{found.frechet_distance:.2f}",
-        "Inception Score": f"{found.inception_score:.2f}",
-        "precision": f"{found.precision:.3f}",
-        "recall": f"{found.recall:.3f}",
-        "rarest digit": f"{found.smallest_class_share:.1%}",
-    }
-    cost = {"seconds to learn": "", "seconds to draw": "", "weights to draw": "", "weights to learn": ""}
-    if made:
-        seconds = f"{made.learning_seconds:.1f}", f"{made.drawing_seconds:.1f}"
-        cost = dict(zip(cost, (*seconds, f"{made.drawing_weights:,}", f"{made.learning_weights:,}"), strict=True))
-    return {"images": name, **quality, "judged": f"{found.count:,}", **cost}
-
-
-def _sound_alarms(name: str, entry: Entry, real: Entry, run: kit.Run) -> None:
-    found, floor = entry.assessment, real.assessment
-    if found.smallest_class_share < 0.02:
-        run.note(f"{name}: mode collapse or blur, the rarest digit has {found.smallest_class_share:.1%}, not 10 %")
-    elif found.recall < floor.recall / 4:
-        run.note(
-            f"{name}: narrow, covers {found.recall:.0%} of the real digits' variety (real ones {floor.recall:.0%})"
-        )
-    if found.precision < floor.precision / 4:
-        run.note(f"{name}: hardly a digit, {found.precision:.0%} look real (of real ones {floor.precision:.0%})")
-    if entry.copying < real.copying / 2:
-        run.note(f"{name}: copying, {entry.copying:.2f} from a training image (real ones {real.copying:.2f})")
 
 
 if __name__ == "__main__":

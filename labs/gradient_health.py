@@ -7,10 +7,10 @@ Sources: Glorot & Bengio 2010, PMLR 9; He et al. 2015, arXiv:1502.01852 and arXi
 arXiv:1211.5063 (clipping); Yang et al. 2019, arXiv:1902.08129 (batch norm makes gradients grow with depth).
 """
 
-import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -20,6 +20,8 @@ from foundations.errors import require
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+    from foundations.hidden_layers import LayerHealth
 
 topic = "foundations"
 ACTIVATIONS = ("sigmoid", "tanh", "relu")
@@ -76,23 +78,6 @@ class Case:
         return ", ".join(parts + ["clipped"] * (self.clip_norm is not None))
 
 
-@dataclass(frozen=True)
-class Health:
-    """Figures of one backward pass, one for each hidden layer.
-
-    `gradients`: norm of the weights' gradient. `spreads`: standard deviation of the output. `zeros`: its share of 0.
-    """
-
-    gradients: list[float]
-    spreads: list[float]
-    zeros: list[float]
-
-    @property
-    def first_to_last(self) -> float:
-        """The first layer's gradient as a multiple of the last hidden layer's."""
-        return self.gradients[0] / self.gradients[-1] if self.gradients[-1] else math.inf
-
-
 class Bench:
     """Builds networks for the images and measures them, all from the same random numbers and on the same batch."""
 
@@ -118,33 +103,20 @@ class Bench:
         stream = self.run.streams.torch("weights")  # from its beginning: all networks share their random numbers
         for name, parameter in network.named_parameters():
             if parameter.dim() == 2:
-                fill(case, parameter, stream)
+                initializer(case)(parameter, generator=stream)
             elif name.endswith("bias"):
                 foundations.initializers.zeros_(parameter)
         return network.to(self.run.device)
 
-    def measure(self, network: "nn.Module") -> Health:
-        """One forward and backward pass over the first batch, in double precision: in single, 1e-46 would be 0."""
-        network = copy.deepcopy(network).cpu().double().train()
+    def measure(self, network: "nn.Module") -> "LayerHealth":
+        """One forward and backward pass over the first batch."""
         images, labels = (part[: self.config.batch_size].cpu() for part in (self.images, self.labels))
-        kinds = (foundations.Sigmoid, foundations.Tanh, foundations.ReLU)
-        dense = dense_layers(network)[:-1]  # without the output's
-        active = [layer for layer in network.modules() if isinstance(layer, kinds)]
-        layers: dict[str, nn.Module] = {f"dense {k}": layer for k, layer in enumerate(dense)}
-        layers |= {f"active {k}": layer for k, layer in enumerate(active)}
-        with foundations.GradientHealth(network, layers) as health:
-            logits = network(self.scaled(images.double()))
-            foundations.losses.cross_entropy_from_logits(logits, labels).backward()
-            found = {name: float(value) for name, value in health().items()}
-        gradients = [found[f"gradients/dense {k}"] for k in range(len(dense))]
-        spreads = [found[f"activations/active {k}/std"] for k in range(len(active))]
-        zeros = [found[f"activations/active {k}/zeros"] for k in range(len(active))]
-        return Health(gradients, spreads, zeros)
+        return foundations.hidden_layers.layer_health(network, self.scaled(images.double()), labels)
 
     def learner(self, case: Case) -> "foundations.SupervisedLearner":
         """Gradient descent with momentum; the first, the middle and the last hidden layer's gradients are watched."""
         network = self.build(case, self.config.depth)
-        dense = dense_layers(network)[:-1]
+        dense = foundations.hidden_layers.hidden_dense_layers(network)
         watched = {f"layer_{k + 1}": dense[k] for k in sorted({0, len(dense) // 2, len(dense) - 1})}
         health = foundations.GradientHealth(network, watched)
         return foundations.SupervisedLearner(
@@ -166,22 +138,16 @@ class Bench:
         return foundations.accuracy(logits, self.data.test_labels.to(self.run.device))
 
 
-def dense_layers(network: "nn.Module") -> "list[foundations.Linear]":
-    """All dense layers from the input to the output."""
-    return [layer for layer in network.modules() if isinstance(layer, foundations.Linear)]
-
-
-def fill(case: Case, weight: "Tensor", stream: Any) -> None:
-    """Draw the first weights of the case."""
+def initializer(case: Case) -> "Callable[..., Tensor]":
+    """What draws the first weights of the case."""
     start = foundations.initializers
-    if case.start == "Glorot":
-        start.glorot_normal_(weight, generator=stream)
-    elif case.start == "He":
-        start.he_normal_(weight, generator=stream)
-    elif case.start == "orthogonal":
-        start.orthogonal_(weight, start.gain(case.activation), generator=stream)
-    else:
-        start.normal_(weight, case.std, generator=stream)
+    ways: dict[str, Callable[..., Tensor]] = {
+        "normal": partial(start.normal_, std=case.std),
+        "Glorot": start.glorot_normal_,
+        "He": start.he_normal_,
+        "orthogonal": partial(start.orthogonal_, gain=start.gain(case.activation)),
+    }
+    return ways[case.start]
 
 
 TRAINED = {
@@ -208,7 +174,7 @@ def main(config: Config, run: kit.Run) -> None:
     run.figure("gradients_at_the_start", drawings.draw_gradient_maps(title, panels, size=(11, 7.4)))
     run.figure("activations_by_depth", drawings.draw_activations(panels["plain"]))
     run.figure("gradient_by_depth", drawings.draw_depths(by_depth(bench)))
-    run.table("first_weights", [row(case, health) for case, health in maps.items()])
+    run.table("first_weights", [drawings.health_row(case, health) for case, health in maps.items()])
     told = {name: maps[TRAINED[name]].first_to_last for name in ("sigmoid_plain", "relu_he_plain", "relu_residual")}
     run.summary({f"first_to_last_gradient/{name}": ratio for name, ratio in told.items()})
     train_all(bench)
@@ -238,11 +204,9 @@ def train_all(bench: Bench) -> None:
     run.figure("gradients_before_and_after_training", drawings.draw_gradient_maps(title, panels, size=(11, 3.4)))
     final = {name: sum(values[-10:]) / len(values[-10:]) for name, (_, values) in losses.items()}
     tested = {name: bench.test(networks[case]) for name, case in cases.items()}
+    rows = [(case.label, final[name], tested[name]) for name, case in cases.items()]
     columns = ("network", "training loss", "test accuracy")
-    run.table(
-        "training",
-        [dict(zip(columns, (case.label, final[name], tested[name]), strict=True)) for name, case in cases.items()],
-    )
+    run.table("training", [dict(zip(columns, row, strict=True)) for row in rows])
     run.summary({f"test_accuracy/{name}": value for name, value in tested.items()})
     run.summary({"finite_losses_unclipped": len(unclipped)})
 
@@ -278,18 +242,6 @@ def until_overflow(learner: "foundations.SupervisedLearner", steps: int) -> list
             break
         losses.append(loss)
     return losses
-
-
-def row(case: Case, health: Health) -> dict[str, object]:
-    """A row of the table of first weights."""
-    figures = {
-        "first layer's gradient": health.gradients[0],
-        "last layer's": health.gradients[-1],
-        "first to last": health.first_to_last,
-        "last output's std": health.spreads[-1],
-        "zeros in it": health.zeros[-1],
-    }
-    return {"network": case.label, **{name: f"{value:.1e}" for name, value in figures.items()}}
 
 
 if __name__ == "__main__":

@@ -113,14 +113,11 @@ def plan(config: Config, count: int) -> tuple[Recipe, int]:
 
 def build(model: str, images: "ImageData", streams: "foundations.Streams", run: kit.Run) -> "nn.Module":
     """The network at its first weights."""
-    import torch
-
     _, channels, side, _ = images.train_images.shape
     classes, weights = len(images.class_names), streams.torch("weights")
     if model == "lenet":
-        network: nn.Module = foundations.LeNet5(classes, channels, image_side=side, generator=weights)
-        # Convolutions are faster where the channels of a pixel lie side by side.
-        return network.to(run.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+        network = foundations.LeNet5(classes, channels, image_side=side, generator=weights)
+        return foundations.images.channels_last(network, run.device)
     sizes, masks = (channels * side**2, 256, 128, classes), streams.torch("dropout", run.device)
     return foundations.MLP(sizes, dropout=0.1, generator=weights, dropout_generator=masks).to(run.device)
 

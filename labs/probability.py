@@ -65,7 +65,7 @@ def main(config: Config, run: kit.Run) -> None:
     run.figure("6_two_divergences", drawings.draw_fits(target, fits))
     differences = against_scipy()
     run.table("against_scipy", [{"quantity": of, "largest difference": each} for of, each in differences.items()])
-    run.table("one_gaussian_for_two_humps", [fit.row() for fit in fits])
+    run.table("one_gaussian_for_two_modes", [fit.row() for fit in fits])
     nats = {"pixel_entropy": float(pixels.entropies.sum()), "pixel_cross_entropy_test": pixels.cost}
     run.summary({"largest_difference_to_scipy": max(differences.values()), **slopes_of(errors), **nats})
 

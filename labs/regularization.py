@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import isfinite
-from statistics import mean, stdev
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from statistics import mean
+from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
 
 from annotated_types import Ge, Interval
 
@@ -22,7 +22,7 @@ import labs.kit as kit
 from foundations.errors import require
 
 if TYPE_CHECKING:
-    from torch import Generator, Tensor, device, nn
+    from torch import Tensor, nn
 
     from foundations.evaluation import Metric
     from foundations.regularizers import Penalty
@@ -31,8 +31,6 @@ topic = "foundations"
 Below1 = Annotated[float, Interval(gt=0, lt=1)]
 CURVES = ("none", "early_stopping", "dropout_and_augmentation")
 """Methods whose first seed is shown over the steps."""
-HISTOGRAMS = ("none", "l2", "l1_penalty", "l1_proximal")
-"""Methods whose weights are shown."""
 AUGMENTATION = {"degrees": 12.0, "scale": 0.12, "shift": 0.08}
 """The largest turn, and changes of size and place as shares of an image's side."""
 LOOKED_AT = 1_000
@@ -104,14 +102,13 @@ class Method:
 
 def methods(config: Config) -> dict[str, Method]:
     """All that is compared, by the name of its phases."""
-    penalties = foundations.regularizers
-    both = penalties.elastic_net_penalty(config.l1 + config.l2, l1_share=config.l1 / (config.l1 + config.l2))
+    penalties, l1, l2 = foundations.regularizers, config.l1, config.l2
     return {
         "none": Method(),
-        "l1_penalty": Method(penalty=penalties.l1_penalty(config.l1)),
+        "l1_penalty": Method(penalty=penalties.l1_penalty(l1)),
         "l1_proximal": Method(proximal=config.l1_proximal),
-        "l2": Method(penalty=penalties.l2_penalty(config.l2)),
-        "elastic_net": Method(penalty=both),
+        "l2": Method(penalty=penalties.l2_penalty(l2)),
+        "elastic_net": Method(penalty=penalties.elastic_net_penalty(l1 + l2, l1_share=l1 / (l1 + l2))),
         "weight_decay": Method(weight_decay=config.weight_decay),
         "dropout": Method(dropout=config.dropout),
         "spatial_dropout": Method(spatial_dropout=config.spatial_dropout),
@@ -123,8 +120,7 @@ def methods(config: Config) -> dict[str, Method]:
     }
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
     """One trained network: shares of right answers, mean test loss in nats, share of weights that are exactly 0."""
 
     train: float
@@ -138,28 +134,27 @@ class Trials:
 
     def __init__(self, config: Config, run: kit.Run) -> None:
         self.config, self.run = config, run
-        self.data = run.load_images(config.data)
-        self.held_out = round(config.held_out * config.images)
-        count, side = len(self.data.train_labels), self.data.train_images.shape[1:]
-        require(tuple(side) == (1, 28, 28), "data", config.data, "grey images of 28x28 pixels")
+        self.data, self.held_out = run.load_images(config.data).to(run.device), round(config.held_out * config.images)
+        self.data.require_grey(config.data)
+        count, kept = len(self.data.train_labels), config.images - self.held_out
         require(config.images <= count, "images", config.images, f"at most {count:,}, the training images")
-        kept = config.images - self.held_out
         require(self.held_out >= 1, "held_out", config.held_out, f"at least 1 of the {config.images:,} images")
         require(config.batch_size <= kept, "batch_size", config.batch_size, f"at most {kept:,}, what validation leaves")
-        self.test_images = self.data.test_images[: config.test_images].to(run.device)
-        self.test_labels = self.data.test_labels[: config.test_images].to(run.device)
+        test = self.data.test_images, self.data.test_labels
+        self.test_images, self.test_labels = (part[: config.test_images] for part in test)
         self.steps = config.epochs * (config.images // config.batch_size)
 
     def train(self, name: str, method: Method, seed: int) -> "foundations.SupervisedLearner":
         """Train one network as the phase `name`_`seed`."""
-        learner, run = self.learner(method, seed, shown=seed == 0 and name in CURVES), self.run
+        shown, run = seed == 0 and name in CURVES, self.run
+        learner = self.learner(method, seed, shown=shown)
         weights = foundations.regularizers.weights_to_penalize(learner.network)
         batch = self.config.batch_size
         for _, metrics in run.follow(learner, steps=self.steps, examples_per_step=batch, name=f"{name}_{seed}"):
             if method.proximal:
-                rate = learner.optimizer.param_groups[0]["lr"]
-                foundations.regularizers.soft_threshold_(weights, rate * method.proximal)
-            if seed == 0 and name in CURVES and "validation/loss" in metrics:
+                threshold = method.proximal * learner.optimizer.param_groups[0]["lr"]
+                foundations.regularizers.soft_threshold_(weights, threshold)
+            if shown and "validation/loss" in metrics:
                 run.log({"curve/unseen": metrics["validation/loss"]})
                 if not learner.stopped:  # by then the best weights are back
                     run.log({"curve/training": self.test(learner.network, learner.inputs, learner.targets)[1]})
@@ -169,92 +164,64 @@ class Trials:
 
     def learner(self, method: Method, seed: int, *, shown: bool) -> "foundations.SupervisedLearner":
         """Adam on the seed's images; what early stopping validates on, it does not train on."""
-        config, streams, device = self.config, self.run.streams.child(f"seed_{seed}"), self.run.device
+        config, streams = self.config, self.run.streams.child(f"seed_{seed}")
         held_out = self.held_out if method.stops_early else 0
         data = self.data.subset(config.images, streams.torch("images"))
-        images, labels = data.train_images.to(device), data.train_labels.to(device)
-        network = build(config, method, len(self.data.class_names), streams, device)
+        if held_out:
+            apart = data.train_images[:held_out], data.train_labels[:held_out]
+        else:  # for the curve alone
+            apart = self.test_images[:LOOKED_AT], self.test_labels[:LOOKED_AT]
+        epoch, network = (config.images - held_out) // config.batch_size, self.network(method, streams)
+        validation = foundations.Validation(*apart, every=epoch, scale=foundations.images.scaled)
         groups = foundations.regularizers.decay_groups(network, method.weight_decay)
-        return foundations.SupervisedLearner(
+        return foundations.images.image_classifier(
             network,
             foundations.AdamW(groups, lr=config.learning_rate, fused=True),
-            partial(foundations.losses.cross_entropy_from_logits, label_smoothing=method.label_smoothing),
-            images[held_out:],
-            labels[held_out:],
+            data.train_images[held_out:],
+            data.train_labels[held_out:],
             batch_size=config.batch_size,
+            steps=self.steps,
             streams=streams,
-            prepare=augmented if method.augments else lambda images, _: scaled(images),
-            schedule=foundations.schedules.warmup_cosine(self.steps // 10, self.steps),
+            loss=partial(foundations.losses.cross_entropy_from_logits, label_smoothing=method.label_smoothing),
+            prepare=foundations.images.augmented(**AUGMENTATION) if method.augments else foundations.images.scaled,
             penalty=method.penalty,
-            validation=self.validation(images[:held_out], labels[:held_out], shown),
+            validation=validation if held_out or shown else None,
             early_stopping=foundations.EarlyStopping(config.patience) if held_out else None,
         )
 
-    def validation(self, images: "Tensor", labels: "Tensor", shown: bool) -> "foundations.Validation | None":
-        """Once an epoch on the images held out; without any, on test images where the curve is shown."""
-        every = (self.config.images - len(labels)) // self.config.batch_size
-        if shown and len(labels) == 0:
-            images, labels = self.test_images[:LOOKED_AT], self.test_labels[:LOOKED_AT]
-        return foundations.Validation(images, labels, every=every, scale=scaled) if len(labels) else None
+    def network(self, method: Method, streams: "foundations.Streams") -> "nn.Module":
+        """A small convolutional network with what the method asks for between its layers."""
+        config, device = self.config, self.run.device
+        network = foundations.networks.small_conv_net(
+            len(self.data.class_names),
+            channels=config.channels,
+            units=config.units,
+            batch_norm=method.batch_norm,
+            spatial_dropout=method.spatial_dropout,
+            dropout=method.dropout,
+            generator=streams.torch("weights"),
+            dropout_generator=streams.torch("masks", device),
+        )
+        return foundations.images.channels_last(network, device)
 
     def test(self, network: "nn.Module", images: "Tensor", labels: "Tensor") -> tuple[float, float]:
         """Accuracy and mean loss in nats."""
-        losses = foundations.losses
-        metrics: dict[str, Metric] = {"accuracy": foundations.accuracy, "loss": losses.cross_entropy_from_logits}
-        found = foundations.evaluate(network, images, labels, metrics, scale=scaled)
+        loss = foundations.losses.cross_entropy_from_logits
+        figures: dict[str, Metric] = {"accuracy": foundations.accuracy, "loss": loss}
+        found = foundations.evaluate(network, images, labels, figures, scale=foundations.images.scaled)
         return found["accuracy"], found["loss"]
 
     def result(self, learner: "foundations.SupervisedLearner") -> Result:
         """How well a trained network does on its training images and on the test images."""
         train, _ = self.test(learner.network, learner.inputs, learner.targets)
         test, loss = self.test(learner.network, self.test_images, self.test_labels)
-        weights = foundations.regularizers.weights_to_penalize(learner.network)
-        zeros = sum(int((weight == 0).sum()) for weight in weights) / sum(weight.numel() for weight in weights)
-        return Result(train, test, loss, zeros)
-
-
-def build(
-    config: Config, method: Method, classes: int, streams: "foundations.Streams", device: "device"
-) -> "nn.Module":
-    """Two convolutions with pooling and two dense layers, what the method asks for in between."""
-    import torch
-    from torch import nn
-
-    first, drop = streams.torch("weights"), streams.torch("masks", device)
-    size, units = config.channels, config.units
-
-    def block(into: int, out: int) -> list[nn.Module]:
-        layers: list[nn.Module] = [foundations.Conv2d(into, out, 5, generator=first)]
-        layers += [foundations.BatchNorm(out)] if method.batch_norm else []
-        layers += [foundations.MaxPool2d(2), foundations.ReLU()]
-        p = method.spatial_dropout
-        return layers + ([foundations.SpatialDropout(p, generator=drop)] if p else [])
-
-    dense = foundations.Linear(2 * size * 4 * 4, units, generator=first)  # 28 -> 24 -> 12 -> 8 -> 4 pixels a side
-    norm = [foundations.BatchNorm(units)] if method.batch_norm else []
-    dropout = [foundations.Dropout(method.dropout, generator=drop)] if method.dropout else []
-    head = foundations.Linear(units, classes, generator=first)
-    parts = [*block(1, size), *block(size, 2 * size), foundations.Flatten()]
-    parts += [dense, *norm, foundations.ReLU(), *dropout, head]
-    network = nn.Sequential(*parts)
-    return network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
-
-
-def scaled(images: "Tensor") -> "Tensor":
-    """Bytes to [0, 1]."""
-    return images / 255
-
-
-def augmented(images: "Tensor", generator: "Generator") -> "Tensor":
-    """Bytes to [0, 1]; each image turned, scaled and shifted in its own way, anew each time."""
-    return foundations.augmentation.random_affine(scaled(images), generator, **AUGMENTATION)
+        return Result(train, test, loss, foundations.regularizers.zero_share(learner.network))
 
 
 def main(config: Config, run: kit.Run) -> None:
     """Train every method with every seed, then compare."""
     from labs.drawings import regularization as drawings
 
-    _ = kit.figures  # its import sets the look of every figure
     trials, first = Trials(config, run), {}
     results: dict[str, list[Result]] = {}
     for name, method in methods(config).items():
@@ -262,21 +229,16 @@ def main(config: Config, run: kit.Run) -> None:
         results[name] = [trials.result(learner) for learner in learners]
         first[name] = learners[0]
     run.figure("accuracy_and_loss", drawings.draw_accuracy_and_loss(results, config))
-    run.figure("weights", drawings.draw_weights({name: widest_layer(first[name].network) for name in HISTOGRAMS}))
+    run.figure("weights", drawings.draw_weights({name: first[name].network for name in drawings.HISTOGRAMS}))
     curves = {name: [run.history(f"{name}_0/curve/{kind}") for kind in ("training", "unseen")] for name in CURVES}
     run.figure("early_stopping", drawings.draw_stopping(curves, first["early_stopping"].early_stopping))
-    run.table("methods", [row(name, each, results["none"]) for name, each in results.items()])
+    run.table("methods", [drawings.row(name, each, *gain(each, results["none"])) for name, each in results.items()])
     run.summary({f"test_accuracy/{name}": mean(result.test for result in each) for name, each in results.items()})
     points, deviations = gain(results["dropout_and_augmentation"], results["none"])
-    run.summary(
-        {"gain_of_dropout_and_augmentation/points": points, "gain_of_dropout_and_augmentation/deviations": deviations}
-    )
-    run.model("dropout_and_augmentation", first["dropout_and_augmentation"].network, scaled(trials.test_images[:8]))
-
-
-def widest_layer(network: "nn.Module") -> "Tensor":
-    """The largest of the weights."""
-    return max(foundations.regularizers.weights_to_penalize(network), key=lambda weight: weight.numel()).detach()
+    gained = {"points": points, "deviations": deviations}
+    run.summary({f"gain_of_dropout_and_augmentation/{unit}": value for unit, value in gained.items()})
+    best = first["dropout_and_augmentation"].network
+    run.model("dropout_and_augmentation", best, foundations.images.scaled(trials.test_images[:8]))
 
 
 def gain(results: Sequence[Result], without: Sequence[Result]) -> tuple[float, float]:
@@ -284,28 +246,6 @@ def gain(results: Sequence[Result], without: Sequence[Result]) -> tuple[float, f
     one, other = ([100 * result.test for result in each] for each in (results, without))
     deviations = foundations.statistics.cohens_d(one, other)
     return mean(one) - mean(other), deviations if isfinite(deviations) else 0.0
-
-
-def row(name: str, results: Sequence[Result], without: Sequence[Result]) -> dict[str, object]:
-    """A row of the table: shares in %, mean over the seeds ± standard deviation."""
-    from labs.drawings import regularization as drawings
-
-    points, deviations = gain(results, without)
-    shown: dict[str, object] = {"method": drawings.label(name)}
-    for column, values in {
-        "training %": [100 * result.train for result in results],
-        "test %": [100 * result.test for result in results],
-        "gap": [100 * (result.train - result.test) for result in results],
-        "test loss (nats)": [result.loss for result in results],
-    }.items():
-        shown[column] = f"{mean(values):.2f} ± {stdev(values):.2f}"
-    zeros = mean(100 * result.zeros for result in results)
-    return {
-        **shown,
-        "gain": round(points, 2),
-        "gain in deviations": round(deviations, 1),
-        "zero weights %": round(zeros, 1),
-    }
 
 
 if __name__ == "__main__":

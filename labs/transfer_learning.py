@@ -7,11 +7,12 @@ the features of each block are: the last blocks of a body belong to its task.
 Sources: Yosinski et al. 2014, arXiv:1411.1792; Howard & Ruder 2018, arXiv:1801.06146 (a learning rate for each block).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from statistics import mean, stdev
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from itertools import product
+from statistics import mean
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
 from annotated_types import Ge, Interval
 
@@ -20,10 +21,9 @@ import labs.kit as kit
 from foundations.errors import require
 
 if TYPE_CHECKING:
-    from torch import Generator, Tensor, nn
+    from torch import Tensor
 
     from foundations.learner import Metrics
-    from foundations.training import Prepare
     from labs.kit.data import ImageData
 
 topic = "foundations"
@@ -35,6 +35,8 @@ RATES = {"scratch": 3e-3, "head": 1e-2}
 """AdamW's largest step size of these two ways; in the others it is RATE_OF_HEAD in the head."""
 RATE_OF_HEAD = 3e-3
 SOURCE_BATCH, BATCH = 64, 32
+VARIATION = {"degrees": 15, "scale": 0.15, "shift": 0.1}
+"""The largest turn, and changes of size and place as shares of an image's side."""
 NEIGHBOURS = 1_000
 """Test images among which neighbours are sought."""
 
@@ -75,131 +77,76 @@ class Config(kit.Config):
     }
 
 
-@dataclass(frozen=True, eq=False)
-class Part:
-    """Images of bytes (n, 1, 28, 28) and their labels (n), from 0 on."""
+class Task(NamedTuple):
+    """Two tasks: the one learned first (source) and the new one (target), each with its classes and test images."""
 
-    images: "Tensor"
-    labels: "Tensor"
-
-    @classmethod
-    def of(cls, images: "Tensor", labels: "Tensor", classes: range, most: int, run: kit.Run) -> "Part":
-        """The first images of the classes in a range, `most` at most, their labels counted from 0."""
-        kept = ((labels >= classes.start) & (labels < classes.stop)).nonzero()[:most, 0]
-        return cls(images[kept].to(run.device), (labels[kept] - classes.start).to(run.device))
-
-
-@dataclass(frozen=True, eq=False)
-class Task:
-    """Two tasks: the one learned first (source) and the new one (target), each with test images."""
-
-    title: str
-    classes: tuple[int, int]
-    source: Part
-    target: Part
-    source_test: Part
-    test: Part
+    source: "ImageData"
+    target: "ImageData"
 
 
 def main(config: Config, run: kit.Run) -> None:
     """Learn each first task, then each new one in all ways."""
     from labs.drawings import transfer_learning as drawings
 
-    found, tasks = {}, make_tasks(config, run)
-    pretrained = {}
-    for name, task in tasks.items():
-        pretrained[name] = pretrain(f"{name}_source", task, config, run)
-        trials = Trials(task, pretrained[name], config, run.streams.child(name))
+    found: dict[str, Trials] = {}
+    for name, task in make_tasks(config, run).items():
+        pretrained = pretrain(f"{name}_source", task.source, config, run)
+        found[name] = trials = Trials(task, pretrained, config, run.streams.child(name))
         for _ in run.follow(trials, steps=len(trials.plan), name=name):
             pass
-        found[name] = trials
-        run.table(f"accuracy_{name}", trials.rows())
-        reached = {
-            (labels, way): mean(trials.accuracies(way, labels)) for labels in trials.counts for way in trials.ways
-        }
-        run.summary({f"{name}/{way}_{labels}": value for (labels, way), value in reached.items()})
+        run.table(f"accuracy_{name}", drawings.accuracy_rows(trials))
+        run.summary(
+            {f"{name}/{way}_{n}": mean(trials.accuracies(way, n)) for n, way in product(trials.counts, trials.ways)}
+        )
     run.figure("accuracy", drawings.draw_accuracy(found))
-    task, body = tasks["new_classes"], pretrained["new_classes"]
-    run.figure("generality", drawings.draw_generality(generality(task, body, run)))
-    run.figure("movement", drawings.draw_movement(found["new_classes"], list(foundations.transfer.blocks(body))))
-    run.model("pretrained", body.eval(), task.test.images[:8] / 255)
+    first = found["new_classes"]
+    shares = generality(first.task, first.pretrained, run)
+    run.table("nearest_neighbour_is_of_the_same_class_in_percent", drawings.generality_rows(shares))
+    run.figure("generality", drawings.draw_generality(shares))
+    run.figure("movement", drawings.draw_movement(first))
+    run.model("pretrained", first.pretrained.eval(), foundations.images.scaled(first.task.target.test_images[:8]))
 
 
 def make_tasks(config: Config, run: kit.Run) -> dict[str, Task]:
     """Two tasks: the second half of the classes after the first half, and the embedded digits after all of the data."""
     data = run.load_images(config.data)
-    shape, count = tuple(data.train_images.shape[1:]), len(data.class_names)
-    require(shape == (1, 28, 28), "data", config.data, "grey images of 28x28 pixels")
+    data.require_grey(config.data)
+    count = len(data.class_names)
     require(count >= 4, "data", config.data, f"images of at least 4 classes, to be cut into halves; it has {count}")
     half, digits = count // 2, run.load_images("digits")
-    cuts = {"new_classes": (data, range(half), range(half, count))}
+    cuts = {"new_classes": (range(half), data, range(half, count))}
     if data.name != digits.name:
-        cuts["new_scanner"] = (digits, range(count), range(len(digits.class_names)))
-    return {name: task(data, *cut, config, run) for name, cut in cuts.items()}
+        cuts["new_scanner"] = (range(count), digits, range(len(digits.class_names)))
+    tasks = {}
+    for name, (first, new, then) in cuts.items():
+        source = data.of_classes(first, config.source_images, config.test_images)
+        target = new.of_classes(then, test_count=config.test_images)
+        tasks[name] = Task(source.to(run.device), target.to(run.device))
+    return tasks
 
 
-def task(data: "ImageData", new: "ImageData", first: range, then: range, config: Config, run: kit.Run) -> Task:
-    """First the classes `first` of the data, then the classes `then` of the data `new`."""
-    source = Part.of(data.train_images, data.train_labels, first, config.source_images, run)
-    source_test = Part.of(data.test_images, data.test_labels, first, config.test_images, run)
-    target = Part.of(new.train_images, new.train_labels, then, len(new.train_labels), run)
-    test = Part.of(new.test_images, new.test_labels, then, config.test_images, run)
-    names = [
-        f"{each.class_names[kept[0]]} to {each.class_names[kept[-1]]}" for each, kept in ((data, first), (new, then))
-    ]
-    title = f"{data.name}, {names[0]}, then {'' if new is data else new.name + ', '}{names[1]}"
-    return Task(title, (len(first), len(then)), source, target, source_test, test)
+def lenet(data: "ImageData", streams: "foundations.Streams") -> "foundations.LeNet5":
+    """A LeNet-5 at its first weights for the classes of `data`, on their device."""
+    network = foundations.LeNet5(len(data.class_names), generator=streams.torch("weights"))
+    return foundations.images.channels_last(network, data.train_images.device)
 
 
-def scaled(batch: "Tensor", *_: Any) -> "Tensor":
-    """Bytes to [0, 1]."""
-    return batch / 255
-
-
-def varied(batch: "Tensor", generator: "Generator") -> "Tensor":
-    """Bytes to [0, 1], each image turned, scaled and shifted in its own way."""
-    return foundations.augmentation.random_affine(scaled(batch), generator, degrees=15, scale=0.15, shift=0.1)
-
-
-def learner(
-    network: "nn.Module",
-    groups: Any,
-    part: Part,
-    batch_size: int,
-    steps: int,
-    prepare: "Prepare",
-    streams: "foundations.Streams",
-) -> "foundations.SupervisedLearner":
-    """AdamW whose rate rises for a tenth of the steps and falls to 0."""
-    return foundations.SupervisedLearner(
-        network,
-        foundations.AdamW(groups, fused=True),
-        foundations.losses.cross_entropy_from_logits,
-        part.images,
-        part.labels,
-        batch_size=min(batch_size, len(part.labels)),
-        streams=streams,
-        prepare=prepare,
-        schedule=foundations.schedules.warmup_cosine(steps // 10, steps),
-    )
-
-
-def lenet(classes: int, streams: "foundations.Streams", part: Part) -> "nn.Module":
-    """A LeNet-5 at its first weights, on the device of `part`."""
-    import torch
-
-    network = foundations.LeNet5(classes, generator=streams.torch("weights")).to(part.images.device)
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
-
-
-def pretrain(name: str, task: Task, config: Config, run: kit.Run) -> "nn.Module":
+def pretrain(name: str, source: "ImageData", config: Config, run: kit.Run) -> "foundations.LeNet5":
     """The network that has learned the first task, as the phase `name`."""
-    streams, batch = run.streams.child(name), min(SOURCE_BATCH, len(task.source.labels))
-    steps = config.source_epochs * (len(task.source.labels) // batch)
-    network = lenet(task.classes[0], streams, task.source)
-    groups = [{"params": list(network.parameters()), "lr": RATES["scratch"]}]
-    training = learner(network, groups, task.source, batch, steps, varied, streams)
-    for _ in run.follow(training, steps=steps, examples_per_step=batch, name=name):
+    streams, batch = run.streams.child(name), min(SOURCE_BATCH, len(source.train_labels))
+    steps = config.source_epochs * (len(source.train_labels) // batch)
+    network = lenet(source, streams)
+    learner = foundations.images.image_classifier(
+        network,
+        foundations.AdamW(network.parameters(), lr=RATES["scratch"], fused=True),
+        source.train_images,
+        source.train_labels,
+        batch_size=batch,
+        steps=steps,
+        prepare=foundations.images.augmented(**VARIATION),
+        streams=streams,
+    )
+    for _ in run.follow(learner, steps=steps, examples_per_step=batch, name=name):
         pass
     return network
 
@@ -210,9 +157,11 @@ class Trials:
     `results` has for each step the test accuracy and how far the body's blocks went from where they began.
     """
 
-    def __init__(self, task: Task, pretrained: "nn.Module", config: Config, streams: "foundations.Streams") -> None:
+    def __init__(
+        self, task: Task, pretrained: "foundations.LeNet5", config: Config, streams: "foundations.Streams"
+    ) -> None:
         self.task, self.pretrained, self.config, self.streams = task, pretrained, config, streams
-        classes, scarcest = task.classes[1], int(task.target.labels.bincount().min())
+        classes, scarcest = len(task.target.class_names), int(task.target.train_labels.bincount().min())
         fits = [count for count in config.labels if classes <= count <= classes * scarcest]
         allowed = f"from {classes}, one a class, to {classes * scarcest:,}, as many as there are"
         require(len(fits) > 0, "labels", config.labels, allowed)
@@ -233,55 +182,44 @@ class Trials:
         """Test accuracy, then for each block |w - w_0| / |w_0|."""
         streams = self.streams.child(f"{labels} labels, seed {seed}")
         network, groups = self.begin(way, streams)
-        blocks = foundations.transfer.blocks(network).values()
-        before = [[each.detach().clone() for each in block.parameters()] for block in blocks]
-        part = self.few(labels, streams)
-        steps, prepare = self.config.steps, varied if self.config.augment else scaled
-        training = learner(network, groups, part, BATCH, steps, prepare, streams)
-        for _ in zip(range(steps), training.learn(), strict=False):
+        before, steps, (images, few) = deepcopy(network), self.config.steps, self.few(labels, streams)
+        learner = foundations.images.image_classifier(
+            network,
+            foundations.AdamW(groups, fused=True),
+            images,
+            few,
+            batch_size=min(BATCH, len(few)),
+            steps=steps,
+            prepare=foundations.images.augmented(**VARIATION) if self.config.augment else foundations.images.scaled,
+            streams=streams,
+        )
+        for _ in zip(range(steps), learner.learn(), strict=False):
             pass
-        test = self.task.test
-        scores = {"accuracy": foundations.accuracy}
-        right = foundations.evaluate(network, test.images, test.labels, scores, scale=scaled)["accuracy"]
-        return [right, *(moved(old, list(block.parameters())) for old, block in zip(before, blocks, strict=True))]
+        right = foundations.images.image_accuracy(network, self.task.target.test_images, self.task.target.test_labels)
+        return [right, *foundations.transfer.block_changes(before, network).values()]
 
-    def begin(self, way: str, streams: "foundations.Streams") -> tuple["nn.Module", Any]:
+    def begin(self, way: str, streams: "foundations.Streams") -> tuple["foundations.LeNet5", list[dict[str, Any]]]:
         """The network before it learns the new task, and what of it learns at which rate."""
-        from foundations.transfer import block_learning_rates, replace_head, thaw_last_blocks
-
-        classes, thawed = self.task.classes[1], self.ways[way]
+        target, thawed, transfer = self.task.target, self.ways[way], foundations.transfer
         if thawed is None:
-            network = lenet(classes, streams, self.task.target)
+            network = lenet(target, streams)
             return network, [{"params": list(network.parameters()), "lr": RATES[way]}]
         network = deepcopy(self.pretrained)
-        replace_head(network, classes, generator=streams.torch("weights"))
-        thaw_last_blocks(network, thawed)
-        return network, block_learning_rates(network, RATES.get(way, RATE_OF_HEAD), FACTOR)
+        transfer.replace_head(network, len(target.class_names), generator=streams.torch("weights"))
+        transfer.thaw_last_blocks(network, thawed)
+        return network, transfer.block_learning_rates(network, RATES.get(way, RATE_OF_HEAD), FACTOR)
 
-    def few(self, labels: int, streams: "foundations.Streams") -> Part:
-        """So many labelled images of the new task, the same number of each class."""
-        target, shots = self.task.target, labels // self.task.classes[1]
-        kept = foundations.transfer.few_shot(target.labels, shots, streams.torch("images"))
-        return Part(target.images[kept], target.labels[kept])
+    def few(self, labels: int, streams: "foundations.Streams") -> "tuple[Tensor, Tensor]":
+        """So many images of the new task, the same number of each class, and their labels."""
+        target = self.task.target
+        each = labels // len(target.class_names)
+        kept = foundations.transfer.few_shot(target.train_labels, each, streams.torch("images"))
+        return target.train_images[kept], target.train_labels[kept]
 
     def accuracies(self, way: str, labels: int) -> list[float]:
         """The test accuracies of one way with so many labels, over the seeds."""
         pairs = zip(self.plan, self.results, strict=True)
         return [result[0] for (one, count, _), result in pairs if (one, count) == (way, labels)]
-
-    def rows(self) -> list[dict[str, str]]:
-        """The table: a row for each number of labels, right answers in %, mean ± standard deviation of the seeds."""
-        from labs.drawings import transfer_learning as drawings
-
-        rows = []
-        for labels in self.counts:
-            found = {way: [100 * each for each in self.accuracies(way, labels)] for way in self.ways}
-            shown = {drawings.label(way): f"{mean(each):.1f} ± {stdev(each):.1f}" for way, each in found.items()}
-            last = list(self.ways)[2]
-            gains = [one - other for one, other in zip(found[last], found["scratch"], strict=True)]
-            gain = {f"{drawings.label(last)}, gain in points": f"{mean(gains):+.1f} ± {stdev(gains):.1f}"}
-            rows.append({"labels": f"{labels:,}"} | shown | gain)
-        return rows
 
     def state_dict(self) -> dict[str, Any]:
         """The results so far."""
@@ -292,37 +230,18 @@ class Trials:
         self.results = [list(each) for each in state["results"]]
 
 
-def moved(before: "Sequence[Tensor]", after: "Sequence[Tensor]") -> float:
-    """|w - w_0| / |w_0|, all weights of a block as one vector."""
-    steps = sum(float((new.detach() - old).square().sum()) for new, old in zip(after, before, strict=True))
-    return float((steps / sum(float(old.square().sum()) for old in before)) ** 0.5)
-
-
-def generality(task: Task, pretrained: "nn.Module", run: kit.Run) -> dict[tuple[str, str], dict[str, float]]:
-    """How often the nearest neighbour is of the same class, in %: (task, body) -> block whose features say so -> share.
+def generality(task: Task, pretrained: "foundations.LeNet5", run: kit.Run) -> dict[tuple[str, str], dict[str, float]]:
+    """How often the nearest test image is of the same class: (task, body) -> block by whose features -> share.
 
     Of classes that the trained body has seen and of new ones, beside a body that is not trained.
     """
-    bodies = {"trained on the first task": pretrained, "untrained": lenet(task.classes[0], run.streams, task.test)}
-    shares = {
-        (title, body): neighbours(network, part)
-        for title, part in (("first task", task.source_test), ("new task", task.test))
-        for body, network in bodies.items()
-    }
-    rows = [
-        {"classes of the": title, "body": body} | {place: f"{share:.1f}" for place, share in found.items()}
-        for (title, body), found in shares.items()
-    ]
-    run.table("nearest_neighbour_is_of_the_same_class_in_percent", rows)
+    bodies = {"trained on the first task": pretrained, "untrained": lenet(task.source, run.streams)}
+    shares = {}
+    for title, data in (("first task", task.source), ("new task", task.target)):
+        x, labels = foundations.images.scaled(data.test_images[:NEIGHBOURS]), data.test_labels[:NEIGHBOURS]
+        for body, network in bodies.items():
+            shares[title, body] = foundations.transfer.nearest_neighbour_by_block(network, x, labels)
     return shares
-
-
-def neighbours(network: "nn.Module", part: Part) -> dict[str, float]:
-    """The share of images whose nearest neighbour is of their class, in %, by their pixels and behind each block."""
-    x, labels = scaled(part.images[:NEIGHBOURS]), part.labels[:NEIGHBOURS]
-    features = foundations.transfer.block_features(network, x)
-    named = {"pixels": features.pop("input"), **features}
-    return {name: 100 * foundations.transfer.nearest_neighbour_accuracy(each, labels) for name, each in named.items()}
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ class Config(kit.Config):
     likelihood: Literal["bernoulli", "gaussian"] = "bernoulli"
     """bernoulli: pixels are 0 or 1, figures are comparable with published ones. gaussian: grey; nats of a density."""
     binarization: Literal["dynamic", "static"] = "dynamic"
-    """Grey g becomes 1 with probability g: drawn anew at each look, or once. Test images always once."""
+    """Grey g becomes 1 with probability g: drawn anew at each look, or once; test images always once. For bernoulli."""
     hidden: tuple[kit.Count, ...] = (512, 256)
     """Widths of the encoder's hidden layers; the decoder has the same in reverse."""
     activation: Literal["relu", "tanh"] = "relu"
@@ -95,6 +95,7 @@ class Config(kit.Config):
             "hidden": (200, 200),
             "activation": "tanh",
             "latent_size": 50,
+            "single": 0.7,
             "epochs": 400,
             "learning_rate": 3e-3,
             "warmup": 0.1,
@@ -115,11 +116,12 @@ class Seen(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """The ELBO's terms of the test images; the estimate of -log p(x) in nats, and its standard error."""
+    """The ELBO's terms of all test images; the estimate of -log p(x) in nats, its standard error, and of how many."""
 
     terms: "generative.bounds.ElboTerms"
     nats: float
     error: float
+    estimated: int
 
 
 def main(config: Config, run: kit.Run) -> None:
@@ -137,6 +139,7 @@ def main(config: Config, run: kit.Run) -> None:
             run.images("samples", learner.sample(shown, asked), columns=columns)
 
     judged = judge(learner, test, config, run)
+    report(judged, config, run)
     run.film("samples")
     run.figure("bounds", drawings.draw_bounds(judged, learner.samples, config, run))
     run.figure("reconstructions", drawings.draw_reconstructions(learner, images, test))
@@ -151,6 +154,10 @@ def main(config: Config, run: kit.Run) -> None:
 
 def load(config: Config, run: kit.Run) -> "ImageData":
     """The images, no more for training than asked for."""
+    coins = "left out for the gaussian likelihood, which models grey pixels as they are"
+    require(
+        config.likelihood == "bernoulli" or config.binarization == "dynamic", "binarization", config.binarization, coins
+    )
     images = run.load_images(config.data)
     require(len(images.test_labels) >= 2, "data", config.data, "a data set with 2 test images at least")
     return images.subset(config.training_images, run.streams.torch("subset"))
@@ -213,7 +220,7 @@ def each_class(times: int, images: "ImageData", run: kit.Run) -> "Tensor":
 
 
 def judge(learner: "generative.VAELearner", test: Seen, config: Config, run: kit.Run) -> Judged:
-    """Bounds and estimate for the test images, beside what is published; an alarm where the posterior has collapsed."""
+    """Bound and estimate for the test images."""
     terms = generative.bounds.elbo_terms(
         learner.vae, test.x, test.labels, generator=run.streams.torch("test elbo", run.device)
     )
@@ -226,20 +233,13 @@ def judge(learner: "generative.VAELearner", test: Seen, config: Config, run: kit
         samples=config.estimate_latents,
         generator=run.streams.torch("estimate", run.device),
     )
-    judged = Judged(terms, -float(logs.mean()), float(logs.std()) / len(logs) ** 0.5)
-    figures, active = terms.metrics(), int(terms.metrics()["active_units"])
-    given = "log p(x | label)" if config.conditional else "log p(x)"
-    rows = [
-        {"of the test images": f"-ELBO, {len(test.x):,} images", "nats per image": f"{-figures['bound']:.2f}"},
-        {
-            "of the test images": f"-{given}, k = {config.estimate_latents:,} latents, {len(part):,} images",
-            "nats per image": f"{judged.nats:.2f} (standard error {judged.error:.2f})",
-        },
-    ]
-    if config.data == "mnist" and config.likelihood == "bernoulli" and not config.conditional:
-        named = f"-log p(x), k = 5,000, 10,000 images, 50 latent units, {config.objective}: Burda et al. 2015"
-        rows.append({"of the test images": named, "nats per image": f"{PUBLISHED[config.objective]:.2f} (published)"})
-    run.table("nats", rows)
+    return Judged(terms, -float(logs.mean()), float(logs.std()) / len(logs) ** 0.5, len(logs))
+
+
+def report(judged: Judged, config: Config, run: kit.Run) -> None:
+    """The table of bound and estimate, beside what is published; the figures by which the run is judged; the notes."""
+    figures = judged.terms.metrics()
+    run.table("nats", _rows(judged, config))
     run.summary(
         {
             "nats/elbo": -figures["bound"],
@@ -247,21 +247,41 @@ def judge(learner: "generative.VAELearner", test: Seen, config: Config, run: kit
             "nats/estimate_error": judged.error,
             "nats/reconstruction": -figures["reconstruction"],
             "nats/kl": figures["kl"],
-            "active_units": active,
+            "active_units": figures["active_units"],
         }
     )
     if config.likelihood == "bernoulli":
         said = "drawn anew at each look" if config.binarization == "dynamic" else "drawn once"
         run.note(f"training images binarized by chance, {said}; test images once")
-    if generative.bounds.posterior_collapsed(active, learner.vae.latent_size):
-        what = f"{active} of {learner.vae.latent_size} latent units say anything of the image"
+    else:
+        run.note("grey pixels: a density's nats, which may be below 0 and are comparable with no Bernoulli figure")
+    units, active, kl = judged.terms.means.shape[1], int(figures["active_units"]), figures["kl"]
+    if generative.bounds.posterior_collapsed(active, units, kl):
+        what = f"{active} of {units} latent units are active, and all together say {kl:.2g} nats of the image"
         run.note(f"posterior collapse: {what}; try a lower beta, a warmup, or free bits")
-    return judged
+
+
+def _rows(judged: Judged, config: Config) -> list[dict[str, str]]:
+    """The bound, of the images of the estimate too where these are fewer, and the estimate."""
+    terms, images, count = judged.terms, len(judged.terms.kl), judged.estimated
+    bounds = {f"-ELBO, {images:,} images": terms.metrics()["bound"]}
+    if count < images:
+        part = generative.bounds.elbo(terms.log_likelihood[:count], terms.kl[:count])
+        bounds[f"-ELBO, the first {count:,} of them"] = float(part)
+    found = {name: f"{-bound:.2f}" for name, bound in bounds.items()}
+    which = "the same" if count < images else "all"
+    given = "log p(x | label)" if config.conditional else "log p(x)"
+    estimate = f"-{given} at most, k = {config.estimate_latents:,} latents, {which} {count:,} images"
+    found[estimate] = f"{judged.nats:.2f} (standard error {judged.error:.2f})"
+    if config.data == "mnist" and config.likelihood == "bernoulli" and not config.conditional:
+        named = f"-log p(x), k = 5,000, 10,000 images, 50 latent units, {config.objective}: Burda et al. 2015"
+        found[named] = f"{PUBLISHED[config.objective]:.2f} (published)"
+    return [{"of the test images": name, "nats per image": nats} for name, nats in found.items()]
 
 
 def _read(learner: "generative.VAELearner", images: "ImageData", run: kit.Run) -> None:
     """How many of the digits that were asked for the fixed judge reads."""
-    if images.class_names != tuple("0123456789") or images.train_images.shape[1:] != (1, 28, 28):
+    if not images.are_digits or images.train_images.shape[1:] != (1, 28, 28):
         return
     asked = each_class(200, images, run)
     drawn = learner.sample(latents_of(learner, len(asked), "read", run), asked)

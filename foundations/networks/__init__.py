@@ -1,6 +1,6 @@
 """Well-known networks, built of the package's own blocks: channels, classes and width can be chosen.
 
-Each has a `body`, named layer by layer, and a `head`, the dense layer behind it that gives the logits.
+Each class has a `body`, named layer by layer, and a `head`, the dense layer behind it that gives the logits.
 """
 
 from foundations.networks.alexnet import AlexNet as AlexNet
@@ -13,3 +13,4 @@ from foundations.networks.resnet import ResNet as ResNet
 from foundations.networks.resnet import resnet18 as resnet18
 from foundations.networks.resnet import resnet34 as resnet34
 from foundations.networks.resnet import resnet50 as resnet50
+from foundations.networks.small import small_conv_net as small_conv_net

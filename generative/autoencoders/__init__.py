@@ -5,6 +5,7 @@ put right (denoising), few units may speak at a time (sparsity).
 """
 
 from generative.autoencoders.building import HIDDEN as HIDDEN
+from generative.autoencoders.building import SOILED as SOILED
 from generative.autoencoders.building import Model as Model
 from generative.autoencoders.building import build_autoencoder as build_autoencoder
 from generative.autoencoders.hardships import Change as Change
@@ -18,3 +19,4 @@ from generative.autoencoders.learner import AutoencoderLearner as AutoencoderLea
 from generative.autoencoders.networks import Autoencoder as Autoencoder
 from generative.autoencoders.networks import conv_autoencoder as conv_autoencoder
 from generative.autoencoders.networks import dense_autoencoder as dense_autoencoder
+from generative.autoencoders.networks import fixed_spread as fixed_spread

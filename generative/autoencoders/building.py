@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal, get_args
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from foundations.activations import Sigmoid
 from foundations.errors import require, require_choice
@@ -13,10 +13,13 @@ from foundations.schedules import warmup_cosine
 from foundations.streams import Streams
 from generative.autoencoders.hardships import Change, Sparsity, kl_sparsity, soil
 from generative.autoencoders.learner import AutoencoderLearner
-from generative.autoencoders.networks import conv_autoencoder, dense_autoencoder
+from generative.autoencoders.networks import conv_autoencoder, dense_autoencoder, fixed_spread
 
 Model = Literal["dense", "deep", "conv", "denoising", "sparse"]
 """Networks of dense or convolutional layers; denoising and sparse are dense, taught otherwise."""
+
+SOILED = ("denoising", "sparse")
+"""The models whose training images are soiled."""
 
 HIDDEN: dict[str, tuple[int, ...]] = {
     "dense": (512, 256),
@@ -25,6 +28,14 @@ HIDDEN: dict[str, tuple[int, ...]] = {
     "sparse": (512, 256),
 }
 """Widths between image and code of the models of dense layers; those of `deep` are Hinton and Salakhutdinov's."""
+
+SPARSE_RATE, SPARSE_STRENGTH = 0.05, 1e-2
+"""Where the KL penalty of the sparse model holds each unit's mean, and its weight: weaker, the mean stays above."""
+
+SPARSE_NOISE = 0.1
+"""Standard deviation of the noise on the sparse model's code, whose units have a range of 1.
+
+Without noise any decoder can enlarge small differences, and the penalty is met by units that all idle near the rate."""
 
 
 def build_autoencoder(
@@ -38,7 +49,7 @@ def build_autoencoder(
     channels: int = 16,
     batch_size: int = 128,
     learning_rate: float = 2e-3,
-    code_noise: float = 0.0,
+    code_noise: float | None = None,
     corrupt: Change | None = None,
     sparsity: Sparsity | None = None,
     validation: Tensor | None = None,
@@ -50,20 +61,26 @@ def build_autoencoder(
     - dense, deep: layers of widths `hidden` (None: the model's own, `HIDDEN`), the decoder their mirror.
     - conv: two convolutions of `channels` and twice as many, each halving the side, and the mirror of them.
     - denoising: dense, and the images that go in are moved a little and made noisy (`soil`, or `corrupt`).
-    - sparse: denoising with a code of sigmoids, each at 0.2 on average (`kl_sparsity`, or `sparsity`).
+    - sparse: denoising with a code of sigmoids, each at 0.05 on average (`kl_sparsity`, or `sparsity`), and noise on
+      it: an image is told by the few units that stand out of the noise.
 
-    Other codes are normalised over the batch, so that each of their numbers has about the same spread. AdamW (without
-    decay); its learning rate rises for a tenth of the steps, then falls along a cosine to 0.
+    Other codes are normalised over the batch. Where `code_noise` or `sparsity` asks something of their size, their
+    spread is fixed (`fixed_spread`): noise of 0.5 is then half of each number's standard deviation. `code_noise` None:
+    0.1 for sparse, else none. AdamW (without decay); its learning rate rises for a tenth of the steps, then falls along
+    a cosine to 0.
     Raises: InputError for an unknown model, images of other kinds, and impossible settings.
     """
     require_choice("model", model, get_args(Model))
     require(images.dim() == 4, "images shape", tuple(images.shape), "(n, channels, height, width)")
     require(code_size >= 1, "code_size", code_size, "at least 1")
-    shape, weights = tuple(images.shape[1:]), streams.torch("weights")
+    shape, weights, sparse = tuple(images.shape[1:]), streams.torch("weights"), model == "sparse"
+    noise = (SPARSE_NOISE if sparse else 0.0) if code_noise is None else code_noise
+    end: nn.Module | None = None
+    if sparse or noise or sparsity:
+        end = Sigmoid() if sparse else fixed_spread(code_size)
     if model == "conv":
-        autoencoder = conv_autoencoder(shape, code_size, weights, channels=channels)
+        autoencoder = conv_autoencoder(shape, code_size, weights, channels=channels, end=end)
     else:
-        end = Sigmoid() if model == "sparse" else None
         autoencoder = dense_autoencoder(shape, code_size, weights, hidden=hidden or HIDDEN[model], end=end)
     autoencoder.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's hints lack it
     return AutoencoderLearner(
@@ -72,9 +89,9 @@ def build_autoencoder(
         images.to(device),
         batch_size=batch_size,
         streams=streams,
-        corrupt=corrupt or (soil if model in ("denoising", "sparse") else None),
-        code_noise=code_noise,
-        sparsity=sparsity or (kl_sparsity(5e-4, rate=0.2) if model == "sparse" else None),
+        corrupt=corrupt or (soil if model in SOILED else None),
+        code_noise=noise,
+        sparsity=sparsity or (kl_sparsity(SPARSE_STRENGTH, rate=SPARSE_RATE) if sparse else None),
         schedule=warmup_cosine(steps // 10, steps),
         validation=None if validation is None else validation.to(device),
         validate_every=validate_every,

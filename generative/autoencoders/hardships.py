@@ -37,8 +37,10 @@ def add_noise(images: Tensor, generator: torch.Generator, *, std: float) -> Tens
 
 
 def l1_sparsity(strength: float) -> Sparsity:
-    """Omega = strength mean over images of sum_j |h_j|: most units near 0, whatever the unit's range.
+    """Omega = strength mean over images of sum_j |h_j|: few units far from 0 for each image.
 
+    Where the code's size costs the decoder nothing, smaller codes meet it as well as sparse ones: fix their spread
+    (`fixed_spread`), or add noise to units of a bounded range; `build_autoencoder` does.
     Raises: InputError unless strength is at least 0 and finite.
     Source: Olshausen & Field 1996, Nature 381.
     """
@@ -49,6 +51,7 @@ def l1_sparsity(strength: float) -> Sparsity:
 def kl_sparsity(strength: float, rate: float = 0.1) -> Sparsity:
     """Omega = strength sum_j KL(rate || r_j), r_j the mean of unit j over the batch: each unit speaks at that rate.
 
+    That a unit is on for few images, not a little on for all, takes more: noise on the code, say (`build_autoencoder`).
     KL(p || r) = p log(p / r) + (1 - p) log((1 - p) / (1 - r)), in nats. Units must lie in (0, 1), as a sigmoid's do;
     others give not-a-number.
     Raises: InputError unless strength is at least 0 and finite and 0 < rate < 1.

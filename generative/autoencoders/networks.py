@@ -40,6 +40,17 @@ class Autoencoder(nn.Module):
         return self.decode(self.encode(images))
 
 
+def fixed_spread(code_size: int) -> BatchNorm:
+    """Batch norm of a code whose scale and shift stay 1 and 0: each number keeps mean 0 and standard deviation 1.
+
+    Noise on the code, or a penalty on its size, then costs what it says; a trained scale would grow, or shrink, until
+    neither is felt. Shapes: (batch, code_size), kept.
+    """
+    norm = BatchNorm(code_size)
+    norm.requires_grad_(False)
+    return norm
+
+
 def dense_autoencoder(
     shape: Sequence[int],
     code_size: int,
@@ -50,8 +61,7 @@ def dense_autoencoder(
 ) -> Autoencoder:
     """Dense layers of widths `hidden` to the code, and their mirror, with batch norm and ReLU; pixels in [0, 1].
 
-    `end` ends the code; None: batch norm.
-
+    `end` is the code's last layer; None: batch norm with a trained scale and shift.
     Shapes: images (batch, *shape), codes (batch, code_size).
     """
     pixels, into, back = math.prod(shape), tuple(hidden), tuple(reversed(hidden))
@@ -63,10 +73,16 @@ def dense_autoencoder(
 
 
 def conv_autoencoder(
-    shape: Sequence[int], code_size: int, stream: torch.Generator, *, channels: int = 16
+    shape: Sequence[int],
+    code_size: int,
+    stream: torch.Generator,
+    *,
+    channels: int = 16,
+    end: nn.Module | None = None,
 ) -> Autoencoder:
     """Two convolutions, each halving the side, a dense layer to the code, and their mirror; pixels in [0, 1].
 
+    `end` is the code's last layer; None: batch norm with a trained scale and shift.
     Shapes: images (batch, *shape), shape (channels, height, width); codes (batch, code_size).
     Raises: InputError unless height and width are multiples of 4, and for channels below 1.
     """
@@ -78,7 +94,7 @@ def conv_autoencoder(
     encoder = nn.Sequential(
         *(Conv2d(colours, channels, 4, stride=2, padding=1, bias=False, generator=stream), BatchNorm(channels), ReLU()),
         *(Conv2d(channels, wide, 4, stride=2, padding=1, bias=False, generator=stream), BatchNorm(wide), ReLU()),
-        *(Flatten(), Linear(places, code_size, bias=False, generator=stream), BatchNorm(code_size)),
+        *(Flatten(), Linear(places, code_size, bias=False, generator=stream), end or BatchNorm(code_size)),
     )
     decoder = nn.Sequential(
         *(Linear(code_size, places, bias=False, generator=stream), BatchNorm(places), ReLU(), Reshape(*inner)),

@@ -15,6 +15,9 @@ from generative.boltzmann.rbm import RBM
 CORNERS = ((0.0, 0.0), (0.5, 1 / 29), (0.9, 9 / 29), (1.0, 1.0))
 """Of an annealing path: (temperature's inverse, share of the steps up to it). Source: Salakhutdinov & Murray 2008."""
 
+FEWEST_CHAINS = 10
+"""Equally weighted chains that an estimate must be worth at least to be trusted."""
+
 
 @dataclass(frozen=True)
 class LogPartition:
@@ -29,6 +32,13 @@ class LogPartition:
     low: float
     high: float
     effective_chains: float
+
+    def alarms(self, what: str) -> list[str]:
+        """A sentence where it rests on fewer than ten chains; `what` follows from it, as a likelihood does."""
+        if self.effective_chains >= FEWEST_CHAINS:
+            return []
+        few = f"the annealing rests on {self.effective_chains:.1f} of its chains"
+        return [f"{few}: the {what} is too high, as a rule; take more temperatures"]
 
 
 class LogLikelihood(NamedTuple):

@@ -8,9 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from foundations.errors import require
+from foundations.images import image_classifier
 from foundations.layers import Linear
 from foundations.networks import MLP
+from foundations.optimizers import AdamW
+from foundations.regularizers import decay_groups
 from foundations.streams import Streams
+from foundations.training import SupervisedLearner
 from generative.boltzmann.chains import draw
 from generative.boltzmann.divergence import ContrastiveDivergence
 from generative.boltzmann.labelled import LabelledRBM
@@ -18,6 +22,8 @@ from generative.boltzmann.rbm import RBM, base_rates, require_data
 from generative.pixels import in_unit_range
 
 ROWS_AT_ONCE = 5_000
+WEIGHT_DECAY = 0.01
+"""Of fine-tuning."""
 
 
 class DeepBeliefNetwork(nn.Module):
@@ -149,6 +155,37 @@ class DeepBeliefNetwork(nn.Module):
             assert linear.bias is not None
             linear.bias.copy_(machine.hidden_bias)
         return network
+
+    def fine_tuner(
+        self,
+        data: Tensor,
+        labels: Tensor,
+        *,
+        steps: int,
+        batch_size: int,
+        learning_rate: float,
+        dropout: float = 0.0,
+        streams: Streams,
+    ) -> SupervisedLearner:
+        """The learner of `classifier`, its `network`: AdamW, cross-entropy; this network stays as it is.
+
+        The learning rate rises for a tenth of the steps, then falls along a cosine to 0; `WEIGHT_DECAY` spares biases.
+        Shapes: data (n, sizes[0]), bytes or in [0, 1], labels (n). Raises: InputError as `SupervisedLearner`.
+        Source: Hinton & Salakhutdinov 2006, Science 313.
+        """
+        masks = streams.torch("dropout", self.top.weight.device)
+        head = streams.torch("head")
+        classifier = self.classifier(self.classes, generator=head, dropout=dropout, dropout_generator=masks)
+        return image_classifier(
+            classifier,
+            AdamW(decay_groups(classifier, WEIGHT_DECAY), lr=learning_rate, fused=True),
+            data,
+            labels,
+            batch_size=batch_size,
+            steps=steps,
+            streams=streams.child("fine tuning"),
+            prepare=lambda batch, _: in_unit_range(batch),
+        )
 
 
 def _through(machines: Sequence[RBM], rows: Tensor) -> Tensor:

@@ -40,7 +40,7 @@ class Fantasies:
             assert isinstance(top, LabelledRBM)
             held = top.one_hot(labels).to(top.weight)
         device = top.weight.device
-        self.network = network
+        self.network, self.labels = network, labels
         self.chains = GibbsChains(top, count, streams.torch("chains", device), held=held)
         self._shown = streams.torch("shown", device)
         self._first_shown = self._shown.get_state()

@@ -128,6 +128,15 @@ def log_likelihood(rbm: RBM, visible: Tensor, log_partition: float) -> Tensor:
     return -rbm.free_energy(visible) - log_partition
 
 
+def independent_log_likelihood(visible: Tensor, rates: Tensor) -> Tensor:
+    """Log p(v) = sum_i v_i log r_i + (1 - v_i) log(1 - r_i), in nats, of units that know nothing of each other.
+
+    What a machine without hidden units reaches, its `rates` r being those of `base_rates`: the yardstick for any other.
+    Shapes: v (batch, visible), of 0 and 1, rates (visible), between 0 and 1 -> (batch).
+    """
+    return visible @ torch.logit(rates) + (1 - rates).log().sum()
+
+
 def require_data(data: Tensor) -> None:
     """Refuse what is no set of probabilities: rows of bytes, 255 standing for 1, or of floats in [0, 1].
 

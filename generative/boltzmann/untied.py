@@ -7,10 +7,12 @@ from torch import Tensor, nn
 
 from foundations.errors import require
 from foundations.losses import binary_cross_entropy_from_logits
+from foundations.streams import Streams
+from generative.boltzmann.annealing import LogPartition, log_partition
 from generative.boltzmann.chains import draw
 from generative.boltzmann.dbn import DeepBeliefNetwork
 from generative.boltzmann.labelled import LabelledRBM
-from generative.boltzmann.rbm import RBM, require_data
+from generative.boltzmann.rbm import RBM, base_rates, require_data
 
 
 class UntiedBeliefNetwork(DeepBeliefNetwork):
@@ -67,6 +69,30 @@ def variational_bound(
         bound += log_probability(downward.visible_logits(above), below) - log_probability(logits, above)
         below = above
     return bound - _input_free_energy(network.top, below) - log_partition
+
+
+def estimated_bound(
+    network: DeepBeliefNetwork,
+    visible: Tensor,
+    data: Tensor,
+    labels: Tensor | None,
+    *,
+    chains: int,
+    temperatures: int,
+    streams: Streams,
+) -> tuple[float, LogPartition]:
+    """The mean of `variational_bound` over the rows `visible`, the top machine's Z estimated; and that estimate.
+
+    The annealing begins at the base rates of what the top machine sees of the training `data` and their `labels`. Draws
+    from the streams "annealing" and "bound".
+    Shapes: visible (n, sizes[0]), of 0 and 1; data (m, sizes[0]), bytes or in [0, 1]; labels (m), where the network has
+    classes. Raises: InputError as `variational_bound`, `log_partition` and `DeepBeliefNetwork.seen`.
+    Source: Salakhutdinov & Murray 2008, ICML.
+    """
+    rates = base_rates(network.seen(len(network.rbms) - 1, data, labels))
+    found = log_partition(network.top, chains, temperatures, streams.torch("annealing", visible.device), rates)
+    bound = variational_bound(network, visible, found.value, streams.torch("bound", visible.device))
+    return float(bound.mean()), found
 
 
 def log_probability(logits: Tensor, states: Tensor) -> Tensor:

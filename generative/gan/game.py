@@ -28,7 +28,7 @@ class Game:
 
     def __init__(self, generator: nn.Module, discriminator: nn.Module, objective: Objective, *, half: bool) -> None:
         self.judges_each_alone = not has_batch_norm(discriminator)
-        name = getattr(objective.penalty, "__name__", "given")
+        name = getattr(objective.penalty, "__name__", "given").removesuffix("_penalty")
         allowed = "none where the discriminator has batch norm, as each image is charged by itself; take another norm"
         require(self.judges_each_alone or objective.penalty is None, "penalty", name, allowed)
         self.generator, self.discriminator, self.objective, self._half = generator, discriminator, objective, half

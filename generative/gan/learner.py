@@ -11,6 +11,7 @@ from foundations.averaging import ExponentialMovingAverage, recompute_batch_norm
 from foundations.batches import Batches
 from foundations.distributed import require_shares
 from foundations.errors import require, require_choice
+from foundations.images import channels_last
 from foundations.learner import Metrics
 from foundations.optimizers import Adam
 from foundations.schedules import linear_decay
@@ -241,7 +242,7 @@ def build_gan(
         _require_labels(labels, len(images))
         told, categories = labels.to(device), int(labels.max()) + 1
     latent = Latent(latent_size, categories)
-    players = build_players(
+    generator, discriminator = build_players(
         model,
         latent.width,
         streams.torch("weights"),
@@ -249,10 +250,9 @@ def build_gan(
         norm=recipe.norm,
         classes=latent.categories,
     )
-    for player in players:
-        player.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's hints lack it
     return GAN(
-        *players,
+        channels_last(generator, device),
+        channels_last(discriminator, device),
         images.to(device),
         labels=told,
         latent=latent,

@@ -38,7 +38,7 @@ class Recipe:
 
 
 RECIPES: dict[Model, Recipe] = {
-    "dense": Recipe(learning_rate=2e-4, norm="none"),
+    "dense": Recipe(learning_rate=5e-4, norm="none"),
     "dcgan": Recipe(),
     "conditional": Recipe(),
     "wgan_gp": Recipe(2e-3, (0.0, 0.9), "wasserstein", "gradient", "none", 5),

@@ -43,13 +43,15 @@ def draw_accuracy(results: "Results", radius: float, config: "Config") -> "Figur
     return figure
 
 
-def draw_pictures(results: "Results", norm: "Norm", labels: "Tensor", class_names: Sequence[str]) -> "Figure":
-    """Images moved against each network by ever more, and what it takes them for."""
+def draw_pictures(
+    results: "Results", norm: "Norm", labels: "Tensor", class_names: Sequence[str], config: "Config"
+) -> "Figure":
+    """Images that projected gradient moved against each network by ever more, and what it takes them for."""
     kit.figures.COLOURS  # noqa: B018  # the project's style comes with them
     from matplotlib import pyplot as plt
 
     epsilons = [key[3] for key in results if key[:3] == ("plain", "pgd", norm)]
-    figure = plt.figure(figsize=(1.02 * 2 * len(epsilons) + 0.8, 1.24 * len(labels) + 0.9))
+    figure = plt.figure(figsize=(1.02 * 2 * len(epsilons) + 1.3, 1.24 * len(labels) + 1.2))
     halves = figure.subfigures(1, 2, wspace=0.03, squeeze=False)
     for half, (name, name_shown) in zip(halves.flat, NAMES.items(), strict=True):
         half.suptitle(f"Against the network {name_shown}", fontsize=11, fontweight="bold")
@@ -60,8 +62,11 @@ def draw_pictures(results: "Results", norm: "Norm", labels: "Tensor", class_name
                 answer = int(found.answers[row])
                 _show(axes, found.images[row], class_names[answer], found.sureness[row], answer == int(labels[row]))
             panels[-1, column].set_xlabel(f"{epsilon:g}", fontsize=10)
-    title = f"What it says and how sure it is: blue where right, orange where wrong; below: {NORMS[norm][1]}"
-    figure.supxlabel(title, fontsize=10)
+        for axes, label in zip(panels[:, 0], labels.tolist(), strict=True):
+            axes.set_ylabel(class_names[label], rotation=0, ha="right", va="center", fontsize=10)
+    figure.suptitle(f"Moved by projected gradient (PGD), {config.test_attack_steps} steps: {NORMS[norm][0].lower()}")
+    said = "Above an image: what the network says and how sure it is, blue where right, orange where wrong"
+    figure.supxlabel(f"{said}\nleft: the true class; below: {NORMS[norm][1]}", fontsize=10)
     return figure
 
 

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
 SHOWN = 10
 """Images in a row of a picture."""
+MORE_COLOURS = ("#999999", "#7A4B2A", "#5D3A9B")
+"""Grey, brown and violet: with the project's seven, ten classes differ."""
 ERROR_TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 
 
-def draw_curve(pca: "Coder", images: "ImageData", run: kit.Run) -> "Figure":
+def draw_curve(pca: "Coder", images: "ImageData", config: "Config", run: kit.Run) -> "Figure":
     """Errors over the updates, with that of principal components as the line to get under."""
     colours = kit.figures.COLOURS  # the project's style comes with them
     from matplotlib import pyplot as plt
@@ -28,9 +30,18 @@ def draw_curve(pca: "Coder", images: "ImageData", run: kit.Run) -> "Figure":
     figure, axes = plt.subplots(figsize=(6.8, 3.8))
     at, losses = run.history("loss/training")
     axes.plot(at, losses, linewidth=0.7, alpha=0.35)
-    axes.plot(at, kit.figures.running_median(losses), color=colours[0], label="training (one batch)")
+    batch = "one batch, soiled" if config.model in generative.autoencoders.SOILED else "one batch"
+    axes.plot(at, kit.figures.running_median(losses), color=colours[0], label=f"training ({batch})")
     at, errors = run.history("validation/loss")
-    axes.plot(at, errors, color=colours[1], linestyle="-", marker="o", markersize=3.5, label="test images")
+    axes.plot(
+        at,
+        errors,
+        color=colours[1],
+        linestyle="-",
+        marker="o",
+        markersize=3.5,
+        label="test images, clean" if "soiled" in batch else "test images",
+    )
     floor = float(generative.codes.reconstruction_errors(pca, images.test_images).mean())
     axes.axhline(floor, color=colours[6], linestyle="--", label=f"test images, PCA: {floor:.4f}")
     axes.set(title="What is lost on the way through the code", xlabel="update", yscale="log")
@@ -50,7 +61,8 @@ def draw_reconstructions(
     import torch
     from matplotlib import pyplot as plt
 
-    firsts = [int((images.test_labels == label).int().argmax()) for label in range(min(SHOWN, len(images.class_names)))]
+    present = images.test_labels.unique()[:SHOWN]  # a class may have no test image
+    firsts = [int((images.test_labels == label).int().argmax()) for label in present]
     clean = images.test_images[firsts] / 255
     noisy = generative.noisy(clean, run.streams.torch("noisy"))
     figure, both = plt.subplots(1, 2, figsize=(12, 2.5))
@@ -96,11 +108,12 @@ def _scatter(axes: "Axes", places: "Tensor", labels: list[int], names: tuple[str
     """Each place as the glyph of its class: digits tell themselves apart where colours cannot."""
     import numpy as np
 
-    colours = kit.figures.COLOURS
+    colours = (*kit.figures.COLOURS, *MORE_COLOURS)
     for label, name in enumerate(names):
         own = places[np.array(labels) == label]
+        colour = colours[label % len(colours)]
         glyph = f"${name if len(name) == 1 else label}$"
-        axes.scatter(own[:, 0], own[:, 1], marker=glyph, s=26, linewidths=0.2, color=colours[label % len(colours)])
+        axes.scatter(own[:, 0], own[:, 1], marker=glyph, s=26, linewidths=0.2, color=colour)
         if len(own):
             x, y = np.median(own, axis=0)
             box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "black", "alpha": 0.85}
@@ -155,11 +168,12 @@ def draw_compression(compressions: "Mapping[str, Sequence[Compression]]") -> "Fi
             axes.annotate(
                 f"{point.bits}", (point.rate, point.psnr), place, textcoords="offset points", ha="center", fontsize=8
             )
-    axes.set(xscale="log", xlabel="compression rate (times smaller than 8 bits a pixel)", ylabel="PSNR (dB)")
+    axes.set(xscale="log", ylabel="PSNR (dB)")
+    axes.set_xlabel("compression rate: times smaller than 8 bits a pixel\n(the decoder, kept once, is not counted)")
     ticks = [p.rate for p in points]
     axes.set_xticks(ticks, [f"{tick:.0f}" for tick in ticks])
     axes.minorticks_off()
     axes.margins(y=0.15)
-    axes.set_title("How small an image can be kept (at the points: bits a number)")
+    axes.set_title("How small an image can be kept\n(at the points: bits a number on average, shared out by variance)")
     figure.legend(loc="outside lower center", ncols=2)
     return figure

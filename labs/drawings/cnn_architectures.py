@@ -1,6 +1,7 @@
-"""The pictures of the lab `cnn_architectures`: what an error costs, and what depth does."""
+"""The pictures and tables of the lab `cnn_architectures`: what an error costs, and what depth does."""
 
 from collections.abc import Callable, Sequence
+from statistics import mean
 from typing import TYPE_CHECKING
 
 import labs.kit as kit
@@ -9,6 +10,46 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from labs.cnn_architectures import Deep, Member
+
+
+def published_rows() -> list[dict[str, str]]:
+    """The full-size networks, counted here, beside the published counts."""
+    from foundations.networks.published import PUBLISHED
+
+    counts = [(network, network.count()) for network in PUBLISHED]
+    return [
+        {
+            "network": network.name,
+            "weights published": f"{network.weights:,}",
+            "weights here": f"{counted.parameters:,}",
+            "multiply-adds (million an image)": f"{counted.multiply_adds / 1e6:,.1f}",
+        }
+        for network, counted in counts
+    ]
+
+
+def member_row(member: "Member") -> dict[str, str]:
+    """What a network of a family costs, and how good it is: the mean and the range over the seeds."""
+    lowest, highest = 100 * min(member.accuracies), 100 * max(member.accuracies)
+    spread = f" ({lowest:.2f} to {highest:.2f})" if lowest < highest else ""
+    return {
+        "network": f"{member.family} x {member.share:g}",
+        "weights": f"{member.parameters:,}",
+        "multiply-adds (million an image)": f"{member.multiply_adds / 1e6:.2f}",
+        "training (images/s)": f"{member.training_speed:,.0f}",
+        "inference (images/s)": f"{member.inference_speed:,.0f}",
+        "test accuracy %": f"{100 * member.accuracy:.2f}{spread}",
+    }
+
+
+def deep_row(deep: "Deep", window: int) -> dict[str, object]:
+    """How well a plain or a residual network fits the training images, and what it is worth: means over the seeds."""
+    return {
+        "layers": deep.depth,
+        "kind": deep.kind,
+        f"training loss, last {window} updates (nats)": f"{deep.loss:.4f}",
+        "test error %": f"{mean(deep.errors):.2f}",
+    }
 
 
 def draw_members(members: "Sequence[Member]") -> "Figure":
@@ -62,7 +103,7 @@ def draw_degradation(deep: "Sequence[Deep]", window: int) -> "Figure":
     for kind, colour in ends.items():
         chosen = sorted((each for each in deep if each.kind == kind), key=lambda each: each.depth)
         means = [each.loss for each in chosen]
-        spread = [(mean - min(each.losses), max(each.losses) - mean) for each, mean in zip(chosen, means, strict=True)]
+        spread = [(each.loss - min(each.losses), max(each.losses) - each.loss) for each in chosen]
         bars = list(zip(*spread, strict=True))
         panels[2].errorbar(depths, means, bars, marker="o", color=colour, capsize=4, linestyle="-", label=kind)
     panels[2].set(title=f"mean of the last {window} updates", xlabel="layers", xticks=depths)

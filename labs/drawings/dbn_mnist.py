@@ -1,5 +1,6 @@
-"""The pictures of the lab `dbn_mnist`: what hidden units look for, how likelihood and errors change."""
+"""The pictures and tables of the lab `dbn_mnist`: what hidden units look for, how likelihood and errors change."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import labs.kit as kit
@@ -7,7 +8,7 @@ import labs.kit as kit
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from generative.boltzmann import RBM, LogLikelihood
+    from generative.boltzmann import RBM, Appraisal, LogLikelihood
     from labs.dbn_mnist import Config
 
 PUBLISHED_LIKELIHOOD = -86.34
@@ -20,6 +21,23 @@ PUBLISHED_ERRORS = {
 PHASES = {"discriminative": "classifier", "up_down": "up_down"}
 """What the run calls the fine-tuning."""
 ERROR_TICKS = (0.5, 1, 2, 5, 10, 20, 50, 100)
+
+
+def likelihood_rows(found: "Appraisal") -> list[dict[str, str]]:
+    """The first machine's log-likelihood, that of independent pixels, and the published one, in nats."""
+    nats = {
+        "this machine, test images": f"{found.test.value:.2f} ({found.test.low:.2f} to {found.test.high:.2f})",
+        "this machine, training images": f"{found.training:.2f}",
+        "pixels apart from each other, test images": f"{found.independent:.2f}",
+        "500 hidden units, CD-25 (published)": f"{PUBLISHED_LIKELIHOOD:.2f}",
+    }
+    return [{"what": what, "nats an image": figure} for what, figure in nats.items()]
+
+
+def bound_rows(bounds: Mapping[str, float]) -> list[dict[str, str]]:
+    """The lower bound on log p(test) of each network, in nats."""
+    column = "log p(test) at least, nats an image"
+    return [{"deep belief network": name, column: f"{bound:.2f}"} for name, bound in bounds.items()]
 
 
 def draw_filters(rbm: "RBM") -> "Figure":

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import labs.kit as kit
 from labs.drawings.explaining import name_rows, show_grey, show_painted
+from labs.drawings.explaining import show_trust as show_trust
 
 if TYPE_CHECKING:
     import numpy as np
@@ -12,32 +13,30 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from explain import Localisation
-    from labs.explain_anomaly import Case
+    from explain import Alarm, Blamed, Localisation
 
     Array = NDArray[np.float64]
-    Cells = NDArray[np.int64]
 
+WAYS = {"away": "LIME, ink taken away", "mended": "LIME, mended", "errors": "map of errors", "chance": "chance"}
+"""The ways of blaming, and what they are called in pictures and tables."""
 EACH = 3
 """Planted defects of each kind in the picture."""
 
 
-def draw_alarms(
-    cases: "Sequence[Case]", names: Sequence[str], cells: "Cells", defect: str, threshold: float
-) -> "Figure":
+def draw_alarms(cases: "Sequence[Blamed]", names: Sequence[str], alarm: "Alarm", defect: str) -> "Figure":
     """The oddest defects and the oddest ordinary digits: what they are, what the autoencoder makes of them, blame."""
-    titles = [f"{name}\n{case.score / threshold:.1f} x limit" for name, case in zip(names, cases, strict=True)]
-    figure = _sheet(cases, titles, cells)
+    titles = [f"{name}\n{case.score / alarm.threshold:.1f} × limit" for name, case in zip(names, cases, strict=True)]
+    figure = _sheet(cases, titles, alarm)
     words = f"Why the alarm was raised: blue cells raise the score, orange ones lower it ({defect} was never shown)"
     figure.suptitle(words, fontweight="bold")
     return figure
 
 
-def draw_planted(planted: "Mapping[str, Sequence[Case]]", cells: "Cells") -> "Figure":
+def draw_planted(planted: "Mapping[str, Sequence[Blamed]]", alarm: "Alarm") -> "Figure":
     """Planted defects, outlined, and where each way looks for them."""
     cases = [case for found in planted.values() for case in found[:EACH]]
     titles = [kind for kind, found in planted.items() for _ in found[:EACH]]
-    figure = _sheet(cases, titles, cells)
+    figure = _sheet(cases, titles, alarm)
     figure.suptitle("Planted defects (outlined in green): does the blame fall on them?", fontweight="bold")
     return figure
 
@@ -63,11 +62,13 @@ def draw_localisation(
             left.plot(middle, areas.mean(), marker, color=colour, markersize=8, markeredgecolor=colour, zorder=3)
     left.set_xticks(range(len(found)), found)
     left.grid(axis="x", visible=False)
-    left.set(title="Are planted defects found?", xlabel="kind of defect", ylabel="ROC AUC of planted cells")
+    left.set(
+        title="Are planted defects found? (large: means)", xlabel="kind of defect", ylabel="ROC AUC of planted cells"
+    )
     for way, curves in falls.items():
         colour, marker, line = styles[way]
         at = np.linspace(0, 100, curves.shape[1])
-        label = {"label": way, "marker": marker, "markevery": max(1, curves.shape[1] // 7), "markersize": 6}
+        label = {"label": WAYS[way], "marker": marker, "markevery": max(1, curves.shape[1] // 7), "markersize": 6}
         right.plot(at, curves.mean(axis=0), color=colour, linestyle=line, linewidth=1.8, **label)
     right.axhline(1, color="black", linewidth=1)
     right.annotate("threshold of the alarm", (100, 1), ha="right", va="bottom", fontsize=8.5)
@@ -77,7 +78,21 @@ def draw_localisation(
     return figure
 
 
-def _sheet(cases: "Sequence[Case]", titles: Sequence[str], cells: "Cells") -> "Figure":
+def located_rows(found: "Mapping[str, Mapping[str, Sequence[Localisation]]]") -> list[dict[str, str]]:
+    """The table of how well each way finds each kind of defect."""
+    import numpy as np
+
+    rows = []
+    for kind, ways in found.items():
+        for way, each in ways.items():
+            areas, hits = np.array([one.roc_auc for one in each]), np.mean([one.hit for one in each])
+            row = {"defect": kind, "blamed by": WAYS[way]}
+            row |= {"ROC AUC of planted cells": f"{areas.mean():.3f} ± {areas.std():.3f}"}
+            rows.append({**row, "most blamed cell is planted": f"{hits:.0%}"})
+    return rows
+
+
+def _sheet(cases: "Sequence[Blamed]", titles: Sequence[str], alarm: "Alarm") -> "Figure":
     """A column a case: the image, its reconstruction, and the blame by each way."""
     _ = kit.figures.COLOURS
     from matplotlib import pyplot as plt
@@ -91,15 +106,15 @@ def _sheet(cases: "Sequence[Case]", titles: Sequence[str], cells: "Cells") -> "F
         show_grey(panels[1, column], case.mended[0].numpy())
         panels[0, column].set_title(title, fontsize=9.5)
         for row, way in enumerate(ways, start=2):
-            show_painted(panels[row, column], case.image, case.blame[way], cells)
+            show_painted(panels[row, column], case.image, case.blame[way], alarm.segments)
         for row in (0, *range(2, 2 + len(ways))):
             _outline(panels[row, column], case)
-    rows = ("the image", "what the\nautoencoder\nmakes of it", *(way.replace(", ", ",\n") for way in ways))
+    rows = ("the image", "what the\nautoencoder\nmakes of it", *(WAYS[way].replace(", ", ",\n") for way in ways))
     name_rows(panels, rows)
     return figure
 
 
-def _outline(axes: "Axes", case: "Case") -> None:
+def _outline(axes: "Axes", case: "Blamed") -> None:
     """Where the defect was planted, if one was."""
     if case.truth.any():
         axes.contour(case.truth.astype(float), levels=[0.5], colors=[kit.figures.COLOURS[2]], linewidths=1.3)

@@ -4,16 +4,15 @@ from typing import TYPE_CHECKING, Any
 
 import labs.kit as kit
 from labs.drawings.explaining import AGAINST, FOR, fit_histogram
+from labs.drawings.explaining import show_trust as show_trust
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import numpy as np
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
+    from explain import TwoActions
     from explain.policies import EpisodeExplanation
-    from labs.explain_policy import Policy
 
     Array = NDArray[np.float64]
 
@@ -25,7 +24,7 @@ LINES = (0, 2, 1, 3)
 """A colour for each number of the state."""
 
 
-def draw_episode(along: "EpisodeExplanation", policy: "Policy") -> "Figure":
+def draw_episode(along: "EpisodeExplanation", policy: "TwoActions") -> "Figure":
     """Along the episode: what the policy says, and what each number of the state adds to it."""
     colours = kit.figures.COLOURS  # the project's style comes with them
     import numpy as np
@@ -53,7 +52,7 @@ def draw_episode(along: "EpisodeExplanation", policy: "Policy") -> "Figure":
 
 
 def film_frames(
-    frames: "NDArray[np.uint8]", along: "EpisodeExplanation", policy: "Policy", most: int = 80
+    frames: "NDArray[np.uint8]", along: "EpisodeExplanation", policy: "TwoActions", most: int = 80
 ) -> "NDArray[np.uint8]":
     """At most `most` pictures of the cart, each above the bars of what drives it: (n, height, width, 3)."""
     colours = kit.figures.COLOURS
@@ -90,7 +89,7 @@ def film_frames(
     return np.stack(made)
 
 
-def draw_overview(overview: "EpisodeExplanation", policy: "Policy") -> "Figure":
+def draw_overview(overview: "EpisodeExplanation", policy: "TwoActions") -> "Figure":
     """Each state a dot: how far each number drives to the left or right, coloured by the number itself."""
     _ = kit.figures.COLOURS
     import numpy as np
@@ -115,13 +114,16 @@ def draw_overview(overview: "EpisodeExplanation", policy: "Policy") -> "Figure":
     axes.set_title(f"What drives left and right, in {len(adds):,} states", loc="left")
     assert shown is not None
     bar = figure.colorbar(shown, ax=axes, ticks=(-1, 0, 1), extend="both")
-    bar.set_ticklabels(["far left", "0", "far right"])
-    bar.set_label("the number itself")
+    bar.set_ticklabels(["-1 (left)", "0", "1 (right)"])
+    bar.set_label("the number, over its 90th percentile")
     return figure
 
 
-def draw_quality(r2: "Array", turned: "Mapping[str, Array]") -> "Figure":
-    """Left the fit of the lines, right how many pushes turn as numbers become typical."""
+def draw_quality(r2: "Array", named: "Array", random: "Array") -> "Figure":
+    """Left the fit of the lines, right the share of pushes that turn as numbers become typical.
+
+    Shapes: named (numbers + 1,), random (orders, numbers + 1).
+    """
     colours = kit.figures.COLOURS
     import numpy as np
     from matplotlib import pyplot as plt
@@ -129,10 +131,10 @@ def draw_quality(r2: "Array", turned: "Mapping[str, Array]") -> "Figure":
     figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4))
     fit_histogram(left, {"": r2.tolist()}, "states")
     left.set_title("How well a line fits near a state", loc="left")
-    counts = np.arange(len(turned["explanation"]))
-    right.plot(counts, 100 * turned["explanation"], "o-", color=colours[0], label="in the explanation's order")
-    low, high = (100 * (turned["random"] + sign * turned["spread"]) for sign in (-1, 1))
-    right.plot(counts, 100 * turned["random"], "s--", color=colours[4], label="in random orders, ± deviation")
+    counts, middle, spread = np.arange(len(named)), 100 * random.mean(axis=0), 100 * random.std(axis=0)
+    right.plot(counts, 100 * named, "o-", color=colours[0], label="in the explanation's order")
+    low, high = middle - spread, middle + spread
+    right.plot(counts, middle, "s--", color=colours[4], label="in random orders, ± deviation")
     right.fill_between(counts, low, high, color=colours[4], alpha=0.2, linewidth=0)
     right.set(xlabel="numbers of the state made typical", ylabel="pushes that turn (%)", xticks=counts, ylim=(-2, None))
     right.set_title("Does the named reason decide the push?", loc="left")

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import labs.kit as kit
 from labs.drawings.explaining import bars, contribution_bars, fit_histogram
-from labs.drawings.explaining import draw_growth as draw_growth
+from labs.drawings.explaining import show_trust as show_trust
 
 if TYPE_CHECKING:
     import numpy as np
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from explain import Explanation
+    from explain import Explanation, Trust
     from labs.explain_tabular import Task
 
     Array = NDArray[np.float64]
@@ -26,29 +26,27 @@ WIDTH = 56
 """Letters in a line below a case."""
 
 
-def draw_cases(
-    shown: "Mapping[str, Explanation]", truths: Mapping[str, float], doubted: Mapping[str, str], task: "Task"
-) -> "Figure":
+def draw_cases(trust: "Trust", truths: Mapping[str, float], task: "Task") -> "Figure":
     """What each column adds to the answer for four cases, against a typical row; below each what is in doubt."""
     _ = kit.figures.COLOURS  # the project's style comes with them
     from matplotlib import pyplot as plt
 
     figure, panels = plt.subplots(2, 2, figsize=(12.5, 8))
-    for axes, (name, each) in zip(panels.flat, shown.items(), strict=True):
+    for axes, (name, each) in zip(panels.flat, trust.found.items(), strict=True):
         contribution_bars(axes, each, 0, BARS, task.scale)
         axes.set_title(
             f"{name.capitalize()}: {task.words(each.predictions[0], truths[name])}", loc="left", fontsize=10.5
         )
         line = task.short(each.local_predictions[0])
         axes.set_xlabel(
-            f"{task.unit} added; the line says {line} (R² {each.r2[0]:.2f}){_below(doubted[name])}", fontsize=9
+            f"{task.unit} added; the line says {line} (R² {each.r2[0]:.2f}){_below(trust.doubts[name])}", fontsize=9
         )
     figure.suptitle(f"What raises (blue) and lowers (orange) the {task.quantity}", fontweight="bold", fontsize=13)
     return figure
 
 
-def _below(doubt: str) -> str:
-    return "\n" + fill(f"in doubt: {doubt}", WIDTH) if doubt else ""
+def _below(doubts: Sequence[str]) -> str:
+    return "\n" + fill(f"in doubt: {'; '.join(doubts)}", WIDTH) if doubts else ""
 
 
 def draw_ranking(weights: Mapping[str, float], rises: Mapping[str, float], agreement: float, task: "Task") -> "Figure":
@@ -115,3 +113,14 @@ def draw_planted(weakest: "Array", strongest: "Array") -> "Figure":
     axes.set_ylim(top=5 * float(weakest.max()))
     axes.legend(loc="upper left", ncols=2)
     return figure
+
+
+def picked_rows(picked: "Mapping[int, Explanation]", task: "Task") -> list[dict[str, object]]:
+    """The table of the cases that together show the columns that matter: the row, the answer and three reasons."""
+    return [{"row": row, task.quantity: each.predictions[0], **_reasons(each)} for row, each in picked.items()]
+
+
+def _reasons(each: "Explanation") -> dict[str, str]:
+    """The three strongest reasons in words, each with its weight."""
+    top = [f"{name} ({weight:+.3g})" for name, weight in each.top(count=3)]
+    return {f"reason {place}": reason for place, reason in enumerate([*top, "", "", ""][:3], 1)}

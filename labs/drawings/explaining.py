@@ -1,4 +1,4 @@
-"""What the pictures of the labs on explanation share: bare and painted images, bars, and how much the seeds agree."""
+"""What the labs on explanation show alike: images, bars, and whether to believe single explanations."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,8 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from explain import Explanation
-    from explain.quality import Growth
+    from explain import Explanation, Trust
 
     Array = NDArray[np.float64]
     Cells = NDArray[np.int64]
@@ -82,26 +81,37 @@ def fit_histogram(axes: "Axes", fits: "Mapping[str, Sequence[float]]", what: str
     axes.legend(fontsize=9, loc="upper left")
 
 
-def draw_growth(grown: "Mapping[str, Growth]") -> "Figure":
-    """How alike the seeds are as samples are added, for each case."""
-    colours = kit.figures.COLOURS
+def show_trust(trust: "Trust", run: "kit.Run") -> None:
+    """The table `trust`, the figure `stability`, and a note that names the explanations in doubt."""
+    run.table("trust", trust.rows())
+    run.figure("stability", draw_growth(trust))
+    if told := trust.note():
+        run.note(told)
+
+
+def draw_growth(trust: "Trust") -> "Figure":
+    """How alike the seeds are as samples are added: a row for each case, which ends where all of them agree."""
+    _ = kit.figures.COLOURS  # the project's style comes with them
+    import numpy as np
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(7.6, 4))
-    for place, (name, growth) in enumerate(grown.items()):
-        samples, shares = zip(*growth.stages, strict=True)
-        # Those drawn first are larger, so that lines that lie on each other are all seen.
-        style: dict[str, Any] = {
-            "markersize": max(4, 11 - 2 * place),
-            "linewidth": max(1, 3.6 - 0.8 * place),
-            "alpha": 0.9,
-        }
-        axes.plot(samples, shares, "os^Dvphx"[place % 8] + "-", color=colours[place % 7], label=name, **style)
-    axes.set(xscale="log", xlabel="samples", ylabel="mean Jaccard index of the top five", ylim=(0, 1.05))
-    counts = sorted({count for growth in grown.values() for count, _ in growth.stages})
-    axes.set_xticks([each for each in counts if each == counts[-1] or 1.4 * each < counts[-1]])  # room for the last
-    axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.minorticks_off()
-    axes.set_title("Were the samples enough? At 1 all seeds name the same five", loc="left")
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9)
+    counts = sorted({count for growth in trust.grown.values() for count, _ in growth.stages})
+    shares = np.full((len(trust.grown), len(counts)), np.nan)
+    for row, growth in enumerate(trust.grown.values()):
+        for count, jaccard in growth.stages:
+            shares[row, counts.index(count)] = jaccard
+    size = (3.6 + 0.75 * len(counts), 1.5 + 0.32 * len(shares))
+    figure, axes = plt.subplots(figsize=(max(7.6, size[0]), size[1]))
+    shown = axes.imshow(shares, cmap="cividis", vmin=0, vmax=1, aspect="auto")
+    for (row, column), share in np.ndenumerate(shares):
+        if not np.isnan(share):
+            axes.text(column, row, f"{share:.2f}", ha="center", va="center", color="white" if share < 0.6 else "black")
+    axes.set_xticks(range(len(counts)), [f"{count:,}" for count in counts])
+    axes.set_yticks(range(len(shares)), list(trust.grown))
+    axes.grid(visible=False)
+    axes.tick_params(length=0)
+    same = "strongest feature" if trust.top == 1 else f"{trust.top} strongest features"
+    axes.set_title(f"Were the samples enough? At 1 all seeds name the same {same}", loc="left", fontsize=10)
+    axes.set_xlabel("samples, doubled until all seeds agree")
+    figure.colorbar(shown, ax=axes, label="mean Jaccard index")
     return figure

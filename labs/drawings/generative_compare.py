@@ -1,4 +1,4 @@
-"""The pictures of the lab `generative_compare`: what each model draws, how good that is and what it cost."""
+"""The pictures and the table of the lab `generative_compare`: what each model draws, how good it is, what it cost."""
 
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,25 @@ if TYPE_CHECKING:
 
 MARKERS = "osv^DPXd<"
 TICKS = [digit * 10.0**power for power in range(-3, 6) for digit in (1, 2, 5)]
+
+
+def row(name: str, entry: "Entry") -> dict[str, object]:
+    """A row of the table: how good the images are, and what they cost (nothing: the real ones)."""
+    found, made = entry.assessment, entry.made
+    quality = {
+        "Frechet distance": f"{found.frechet_distance:.2f}",
+        "Inception Score": f"{found.inception_score:.2f}",
+        "precision": f"{found.precision:.3f}",
+        "recall": f"{found.recall:.3f}",
+        "rarest digit": f"{found.smallest_class_share:.1%}",
+    }
+    cost = {
+        "seconds to learn": f"{made.learning_seconds:.1f}" if made else "",
+        "seconds to draw": f"{made.drawing_seconds:.1f}" if made else "",
+        "weights to draw": f"{made.drawing_weights:,}" if made else "",
+        "weights to learn": f"{made.learning_weights:,}" if made else "",
+    }
+    return {"images": name, **quality, "judged": f"{found.count:,}", **cost}
 
 
 def draw_samples(entries: "dict[str, Entry]") -> "Figure":

@@ -1,4 +1,4 @@
-"""The pictures of the lab `gradient_health`: gradients and signals by layer and depth, and what clipping does."""
+"""The pictures and tables of the lab `gradient_health`: gradients and signals by layer and depth, and clipping."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,14 +11,27 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
-    from labs.gradient_health import Case, Config, Health, Line
+    from foundations.hidden_layers import LayerHealth
+    from labs.gradient_health import Case, Config, Line
 
 POWERS = (-9.0, 7.0)
 """Powers of ten of a gradient's norm that the maps tell apart; white lies between them, at 0.1."""
 
 
+def health_row(case: "Case", health: "LayerHealth") -> dict[str, object]:
+    """A row of the table of first weights."""
+    figures = {
+        "first layer's gradient": health.gradients[0],
+        "last layer's": health.gradients[-1],
+        "first to last": health.first_to_last,
+        "last output's std": health.spreads[-1],
+        "zeros in it": health.zeros[-1],
+    }
+    return {"network": case.label, **{name: f"{value:.1e}" for name, value in figures.items()}}
+
+
 def draw_gradient_maps(
-    title: str, panels: "Mapping[str, Mapping[Case, Health]]", size: tuple[float, float]
+    title: str, panels: "Mapping[str, Mapping[Case, LayerHealth]]", size: tuple[float, float]
 ) -> "Figure":
     """A map for each of `panels`, two beside each other: a row a case, a column a layer."""
     from matplotlib import pyplot as plt
@@ -34,7 +47,7 @@ def draw_gradient_maps(
     return figure
 
 
-def _heat_map(axes: "Axes", maps: "Mapping[Case, Health]", *, without: str) -> "AxesImage":
+def _heat_map(axes: "Axes", maps: "Mapping[Case, LayerHealth]", *, without: str) -> "AxesImage":
     """Powers of ten of the gradients' norms; the labels go `without` what the panel's title says."""
     rows = [[math.log10(max(norm, 1e-300)) for norm in health.gradients] for health in maps.values()]
     depth = len(rows[0])
@@ -47,7 +60,7 @@ def _heat_map(axes: "Axes", maps: "Mapping[Case, Health]", *, without: str) -> "
     return image
 
 
-def draw_activations(maps: "Mapping[Case, Health]") -> "Figure":
+def draw_activations(maps: "Mapping[Case, LayerHealth]") -> "Figure":
     """The spread of each layer's output in plain networks: a panel an activation, a line a way to begin."""
     from matplotlib import pyplot as plt
 

@@ -1,14 +1,15 @@
-"""The pictures of the lab `regularization`: accuracy and loss by method, the weights left, where training stops."""
+"""The pictures and the table of the lab `regularization`: accuracy and loss, the weights left, where training stops."""
 
 from collections.abc import Mapping, Sequence
 from statistics import mean, stdev
 from typing import TYPE_CHECKING
 
+import foundations
 import labs.kit as kit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from torch import Tensor
+    from torch import nn
 
     from foundations.early_stopping import EarlyStopping
     from labs.regularization import Config, Result
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 LABELS = {"l1_penalty": "L1 penalty", "l1_proximal": "L1, proximal steps", "l2": "L2 penalty"}
 """What the figures call a method, where it is not by its name."""
+HISTOGRAMS = ("none", "l2", "l1_penalty", "l1_proximal")
+"""Methods whose weights are shown."""
 
 
 def label(name: str) -> str:
@@ -24,8 +27,26 @@ def label(name: str) -> str:
     return LABELS.get(name, name.replace("_and_", " + ").replace("_", " "))
 
 
+def row(name: str, results: "Sequence[Result]", points: float, deviations: float) -> dict[str, object]:
+    """A row of the table: shares in %, mean ± standard deviation of the seeds; what the method gains, in `points`."""
+    columns = {
+        "training %": [100 * result.train for result in results],
+        "test %": [100 * result.test for result in results],
+        "gap": [100 * (result.train - result.test) for result in results],
+        "test loss (nats)": [result.loss for result in results],
+    }
+    return {
+        "method": label(name),
+        **{column: f"{mean(values):.2f} ± {stdev(values):.2f}" for column, values in columns.items()},
+        "gain": round(points, 2),
+        "gain in deviations": round(deviations, 1),
+        "zero weights %": round(mean(100 * result.zeros for result in results), 1),
+    }
+
+
 def draw_accuracy_and_loss(results: "Mapping[str, Sequence[Result]]", config: "Config") -> "Figure":
     """Left the gap between training and test accuracy, right the test loss, a line a method, the best on top."""
+    blue, orange = kit.figures.COLOURS[:2]  # the project's style comes with them
     from matplotlib import pyplot as plt
 
     order = sorted(results, key=lambda name: mean(result.test for result in results[name]))
@@ -37,7 +58,6 @@ def draw_accuracy_and_loss(results: "Mapping[str, Sequence[Result]]", config: "C
     means = [[mean(values) for values in each] for each in (train, test, loss)]
     places = range(len(order))
     left.hlines(places, means[1], means[0], color="0.8", linewidth=5, zorder=1)
-    blue, orange = kit.figures.COLOURS[:2]
     for axes, kind, colour, marker, name in (
         (left, 0, orange, "s", "training images"),
         (left, 1, blue, "o", "test images"),
@@ -54,12 +74,14 @@ def draw_accuracy_and_loss(results: "Mapping[str, Sequence[Result]]", config: "C
     return figure
 
 
-def draw_weights(dense: Mapping[str, "Tensor"]) -> "Figure":
-    """The weights of the wide dense layer, a panel a method, on a logarithmic count; exact zeros told in the title."""
+def draw_weights(networks: Mapping[str, "nn.Module"]) -> "Figure":
+    """The weights of the widest layer, a panel a method, on a logarithmic count; exact zeros told in the title."""
+    kit.figures.COLOURS  # noqa: B018  # the project's style comes with them
     from matplotlib import pyplot as plt
 
-    figure, panels = plt.subplots(1, len(dense), figsize=(11, 3.2), sharey=True)
-    for axes, (name, weights) in zip(panels, dense.items(), strict=True):
+    figure, panels = plt.subplots(1, len(networks), figsize=(11, 3.2), sharey=True)
+    for axes, (name, network) in zip(panels, networks.items(), strict=True):
+        weights = max(foundations.regularizers.weights_to_penalize(network), key=lambda each: each.numel()).detach()
         zeros = float((weights == 0).double().mean())
         axes.hist(weights.flatten().cpu(), bins=61, range=(-0.3, 0.3), log=True)
         axes.set(title=f"{label(name)}\n{zeros:.0%} exactly 0", xlabel="weight")
@@ -70,6 +92,7 @@ def draw_weights(dense: Mapping[str, "Tensor"]) -> "Figure":
 
 def draw_stopping(curves: Mapping[str, Sequence["Line"]], stopper: "EarlyStopping | None") -> "Figure":
     """Loss on training images and on unseen ones, a panel a method; where early stopping went back to is marked."""
+    kit.figures.COLOURS  # noqa: B018  # the project's style comes with them
     from matplotlib import pyplot as plt
 
     figure, panels = plt.subplots(1, len(curves), figsize=(11, 3.6), sharey=True, sharex=True)

@@ -6,6 +6,7 @@ import generative
 import labs.kit as kit
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from torch import Tensor
 
@@ -15,30 +16,63 @@ if TYPE_CHECKING:
 
 def draw_bounds(judged: "Judged", latents: int, config: "Config", run: kit.Run) -> "Figure":
     """How the bound was climbed, with so many latents an image, and how much each latent unit says."""
-    colours = kit.figures.COLOURS
+    kit.figures.COLOURS  # noqa: B018  # the project's style comes with them
     from matplotlib import pyplot as plt
 
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4), width_ratios=(3, 2))
-    at, bounds = run.history("nats/bound")
-    name = "ELBO" if config.objective == "elbo" else f"bound of {latents} latents"
-    falling = [-value for value in kit.figures.running_median(bounds)]
-    left.plot(at, falling, color=colours[0], label=f"training: -{name}")
-    tested = run.history("validation/bound")
-    left.plot(tested[0], [-value for value in tested[1]], "o-", color=colours[1], markersize=4, label="test: -ELBO")
-    estimate = f"test: -log p(x) = {judged.nats:.1f}, k = {config.estimate_latents:,}"
-    left.axhline(judged.nats, color=colours[2], linestyle=":", label=estimate)
-    lowest, begun = min(*falling, judged.nats), falling[len(falling) // 20]
-    left.set_ylim(lowest - 0.05 * (begun - lowest), begun)
-    left.set(title="The bound, upside down: lower is better", xlabel="update", ylabel="nats per image")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4.4), width_ratios=(3, 2))
+    _draw_climb(left, judged, latents, config, run)
+    _draw_units(right, judged)
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=9)
+    return figure
+
+
+def _draw_climb(axes: "Axes", judged: "Judged", latents: int, config: "Config", run: kit.Run) -> None:
+    """The same bound, the ELBO, of training and test images, whatever is climbed; the estimate below it."""
+    first, second, third, fourth, *_ = kit.figures.COLOURS
+    axes.plot(*_smoothed(_elbo_of_training(run)), color=first, label="training: -ELBO")
+    if config.objective == "importance_weighted":
+        most = "up to " if config.single else ""
+        climbed = dict(zip(*run.history("nats/bound"), strict=True))
+        axes.plot(
+            *_smoothed(climbed), color=fourth, linestyle="--", label=f"training: -L_k, k = {most}{latents}, climbed"
+        )
+    at, tested = run.history("validation/bound")
+    name = f"test: -ELBO, {len(judged.terms.kl):,} images"
+    axes.plot(at, [-value for value in tested], "o-", color=second, markersize=4, label=name)
+    given = "-log p(x | label)" if config.conditional else "-log p(x)"
+    estimate = f"test: {given} \u2264 {judged.nats:.1f} \u00b1 {judged.error:.1f} (standard error),"
+    estimate += f" k = {config.estimate_latents:,}, {judged.estimated:,} images"
+    axes.axhline(judged.nats, color=third, linestyle=":", label=estimate)
+    axes.axhspan(judged.nats - judged.error, judged.nats + judged.error, color=third, alpha=0.15, linewidth=0)
+    density = " (of a density)" if config.likelihood == "gaussian" else ""
+    axes.set(title=f"Bounds on {given}: lower is better", xlabel="update", ylabel=f"nats per image{density}")
+
+
+def _elbo_of_training(run: kit.Run) -> dict[int, float]:
+    """Reconstruction less divergence at each step of which both were kept."""
+    reconstruction, kl = (dict(zip(*run.history(f"nats/{name}"), strict=True)) for name in ("reconstruction", "kl"))
+    return {step: value - kl[step] for step, value in reconstruction.items() if step in kl}
+
+
+def _smoothed(bound: dict[int, float]) -> tuple[list[int], list[float]]:
+    """Steps, and the bound upside down, without its spikes."""
+    return list(bound), [-value for value in kit.figures.running_median(list(bound.values()))]
+
+
+def _draw_units(axes: "Axes", judged: "Judged") -> None:
+    """What each latent unit says, and what all do together."""
+    from matplotlib.ticker import MaxNLocator
+
+    active_colour, silent_colour = kit.figures.COLOURS[0], kit.figures.COLOURS[4]
     each = judged.terms.kl.mean(0).sort(descending=True)
     active = (judged.terms.means.var(0) > generative.bounds.ACTIVE_VARIANCE)[each.indices].tolist()
-    places = range(1, len(active) + 1)
-    right.bar(places, each.values.tolist(), color=[colours[0] if is_active else colours[4] for is_active in active])
-    right.xaxis.get_major_locator().set_params(integer=True)
-    right.set(title=f"{sum(active)} of {len(active)} latent units are active", ylabel="divergence from N(0, 1) (nats)")
-    right.set_xlabel("latent unit, the most telling first")
-    left.legend(fontsize=9)
-    return figure
+    colours = [active_colour if is_active else silent_colour for is_active in active]
+    axes.bar(range(1, len(active) + 1), each.values.tolist(), color=colours)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    total = f"divergence {each.values.sum():.3g} nats in all"
+    axes.set(title=f"{sum(active)} of {len(active)} latent units are active,\n{total}")
+    axes.set(ylabel="divergence from N(0, 1) (nats)")
+    axes.set_xlabel("latent unit, the most telling first" + ("" if all(active) else "\n(orange: not active)"))
 
 
 def draw_reconstructions(learner: "generative.VAELearner", images: "ImageData", test: "Seen") -> "Figure":
@@ -53,7 +87,7 @@ def draw_reconstructions(learner: "generative.VAELearner", images: "ImageData", 
     with torch.no_grad():
         means, _ = learner.vae.encode(test.x[first], labels)
     pictures, rows = [*pictures, learner.sample(means, labels)], [*rows, "drawn from\nits latent"]
-    figure = _sheet(torch.cat(pictures), rows, [""] * len(means))
+    figure = kit.figures.sheet(torch.cat(pictures), rows, [""] * len(means))
     figure.suptitle("Test images that pass through the latent", fontweight="bold")
     return figure
 
@@ -68,7 +102,7 @@ def draw_traversals(learner: "generative.VAELearner", judged: "Judged", test: "S
     latents = torch.cat([generative.traverse(latent, unit, values) for unit in units])
     labels = None if test.labels is None else test.labels[:1].expand(len(latents))
     names = [f"unit {unit}: {kl[unit]:.1f} nats" for unit in units]
-    figure = _sheet(learner.sample(latents, labels), names, [f"{value:g}" for value in values.tolist()])
+    figure = kit.figures.sheet(learner.sample(latents, labels), names, [f"{value:g}" for value in values.tolist()])
     figure.axes[0].set_xlabel("value of the unit (standard deviations of N(0, 1)); all others as in one test image")
     figure.suptitle("What the most telling latent units do", fontweight="bold")
     return figure
@@ -89,7 +123,7 @@ def draw_interpolations(
         pictures += [test.x[start : start + 1], learner.sample(latents, labels), test.x[end : end + 1]]
     names = [f"{images.class_names[true[start]]} to {images.class_names[true[end]]}" for start, end in pairs]
     shares = [f"{100 * step // (steps - 1)} %" for step in range(steps)]
-    figure = _sheet(torch.cat(pictures), names, ["image", *shares, "image"])
+    figure = kit.figures.sheet(torch.cat(pictures), names, ["image", *shares, "image"])
     figure.axes[0].set_xlabel("share of the straight way from one latent to the other")
     figure.suptitle("Paths through the latent space", fontweight="bold")
     return figure
@@ -110,22 +144,7 @@ def draw_classes(learner: "generative.VAELearner", styles: "Tensor", images: "Im
     rows, classes = len(styles), len(images.class_names)
     asked = torch.arange(classes, device=styles.device).repeat(rows)
     drawn = learner.sample(styles.repeat_interleave(classes, dim=0), asked)
-    figure = _sheet(drawn, [f"latent {row + 1}" for row in range(rows)], list(images.class_names))
+    figure = kit.figures.sheet(drawn, [f"latent {row + 1}" for row in range(rows)], list(images.class_names))
     figure.axes[0].set_xlabel("class that was asked for")
     figure.suptitle("One latent, every class", fontweight="bold")
-    return figure
-
-
-def _sheet(pictures: "Tensor", rows: list[str], columns: list[str]) -> "Figure":
-    """Pictures row by row, the rows and columns named."""
-    from matplotlib import pyplot as plt
-
-    height, width, gap = *pictures.shape[2:], kit.figures.GAP
-    figure, axes = plt.subplots(figsize=(1.6 + 0.75 * len(columns), 1.1 + 0.75 * len(rows) * height / width))
-    axes.imshow(kit.figures.grid(pictures, len(columns), scale=1), cmap="gray", vmin=0, vmax=255)
-    axes.set_xticks([gap + width / 2 + place * (width + gap) for place in range(len(columns))], columns)
-    axes.set_yticks([gap + height / 2 + place * (height + gap) for place in range(len(rows))], rows)
-    axes.tick_params(length=0)
-    axes.grid(visible=False)
-    axes.spines[:].set_visible(False)
     return figure

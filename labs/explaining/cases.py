@@ -35,7 +35,6 @@ VALUED = ("dqn", "encoder")
 """Ends of the names of models that answer with values: those of actions, and the codes of a VAE's encoder."""
 PUSHES = {"cartpole": ("P(left)", "P(right)"), "explain_policy": ("P(left)", "P(right)")}
 """What the answers are called, by lab."""
-CARTPOLE = ("cart position", "cart velocity", "pole angle", "angular velocity")
 
 
 @dataclass(frozen=True)
@@ -79,15 +78,15 @@ def _box(
     require(plain, "model answer shape", shape, "(n, outputs): a classifier's, a policy's or one of values")
     kind = _kind(answers, kept.name) if outputs == "auto" else outputs
     softmax: list[nn.Module] = [foundations.Softmax(dim=1)] if kind == "logits" else []
-    inner = BlackBox(
-        nn.Sequential(module, *softmax), outputs="values" if kind == "values" else "probabilities", batch_size=256
-    )
     words = {"logits": "logits, turned into probabilities", "probabilities": "probabilities", "values": "values"}
-    known = names if len(names) == answers.shape[1] else ()
-    outer = BlackBox(
-        inner if read is None else lambda batch: inner(read(batch)), outputs=inner.outputs, batch_size=256, names=known
+    box = BlackBox(
+        nn.Sequential(module, *softmax),
+        outputs="values" if kind == "values" else "probabilities",
+        batch_size=256,
+        names=names if len(names) == answers.shape[1] else (),
+        prepare=read,
     )
-    return outer, f"answers read as {words[kind]}"
+    return box, f"answers read as {words[kind]}"
 
 
 def _kind(answers: Tensor, name: str) -> str:
@@ -99,14 +98,10 @@ def _kind(answers: Tensor, name: str) -> str:
 
 
 def _ask_text(kept: Kept, text: str, outputs: str) -> Asked:
-    from foundations.text import Vocabulary, pad, words
+    from foundations.text import Vocabulary
     from labs.kit.data import load_sentences
 
-    vocabulary = Vocabulary.load(kept.file(VOCABULARY))
-
-    def read(texts: list[str]) -> Tensor:
-        return pad([vocabulary.encode(words(each)) or [vocabulary.unknown_token] for each in texts])[0]
-
+    read = explain.read_words(Vocabulary.load(kept.file(VOCABULARY)))
     names: tuple[str, ...] = ()
     with suppress(InputError):  # without the data, classes have numbers
         names = load_sentences(str(kept.run.record["config"].get("data"))).class_names
@@ -203,7 +198,7 @@ def _ask_row(kept: Kept, given: str, outputs: str, file: Path | None) -> Asked:
     require(row.shape == (width,), "--input", f"{len(row)} numbers", f"{width} numbers, what the model reads")
     example, names = torch.as_tensor(row[None], dtype=torch.float32), PUSHES.get(kept.lab, ())
     box, read_as = _box(kept, outputs, example, names=names)
-    background = _background(kept, file, box)
+    background = _background(kept, file)
 
     def explained(samples: int, seed: int) -> Explanation:
         settings: dict[str, Any] = {"samples": samples, "seed": seed, "count": None}
@@ -212,12 +207,15 @@ def _ask_row(kept: Kept, given: str, outputs: str, file: Path | None) -> Asked:
     return Asked(read_as, explained)
 
 
-def _background(kept: Kept, file: Path | None, box: BlackBox) -> "explain.Background":
+def _background(kept: Kept, file: Path | None) -> "explain.Background":
     """Typical rows: from the file, else those that the run kept, else of CartPole those that the policy meets."""
     own = kept.run.path / "files" / BACKGROUND
     if file is None and not own.is_file():
         if kept.lab == "cartpole":
-            return explain.Background(_met(box), names=CARTPOLE)
+            from labs.drawings.explain_policy import NAMES
+            from labs.explain_policy import gather, policy_of
+
+            return explain.Background(gather(policy_of(kept), foundations.Streams(0)), names=NAMES)
         raise InputError(f"run {kept.run.record['name']!r}: kept no typical rows; give some: --background FILE.csv")
     return _read_rows(own if file is None else file, kept.shape[1])
 
@@ -231,18 +229,3 @@ def _read_rows(file: Path, width: int) -> "explain.Background":
         raise InputError(f"--background {file}: cannot be read ({str(error).splitlines()[0]})") from None
     require(table.shape[1] == width, f"columns of {file}", table.shape[1], f"{width}, what the model reads")
     return explain.Background(table.to_numpy(), names=[str(name) for name in table.columns])
-
-
-def _met(box: BlackBox) -> Array:
-    """States of CartPole under the policy, with some pushes at random so that it is seen to recover."""
-    import agents
-
-    stream = np.random.default_rng(0)
-    interaction = agents.Interaction(agents.make_environments("CartPole-v1", 20), 0)
-    met = []
-    for _ in range(200):
-        chosen = box(interaction.observations.astype(np.float64)).argmax(axis=1)
-        wanders = stream.random(len(chosen)) < 0.2
-        step = interaction.step(np.where(wanders, stream.integers(0, 2, len(chosen)), chosen))
-        met.append(step.observations[step.valid])
-    return cast(Array, np.concatenate(met).astype(np.float64))

@@ -67,6 +67,19 @@ def grid(images: "Tensor", columns: int = 8, *, scale: int | None = None) -> Ima
     return picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
 
 
+def sheet(images: "Tensor", rows: Sequence[str], columns: Sequence[str]) -> "Figure":
+    """`images` (rows x columns, 1 or 3, height, width) row by row, values in [0, 1], the rows and columns named."""
+    height, width = images.shape[2:]
+    figure, axes = plt.subplots(figsize=(1.6 + 0.75 * len(columns), 1.1 + 0.75 * len(rows) * height / width))
+    axes.imshow(grid(images, len(columns), scale=1), cmap="gray", vmin=0, vmax=255)
+    axes.set_xticks([GAP + width / 2 + place * (width + GAP) for place in range(len(columns))], columns)
+    axes.set_yticks([GAP + height / 2 + place * (height + GAP) for place in range(len(rows))], rows)
+    axes.tick_params(length=0)
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+    return figure
+
+
 def film(frames: Sequence[Image.Image], file: Path) -> None:
     """An animated GIF of the pictures `frames`, about eight seconds long, resting on the last.
 

@@ -1,4 +1,4 @@
-"""What a lab loads: data sets, each recorded as what the run learns from."""
+"""What a lab loads: data sets, each recorded as what the run learns from, and models of earlier runs."""
 
 from __future__ import annotations  # as in `run`: naming data types must not import torch
 
@@ -8,7 +8,10 @@ from foundations.errors import InputError
 from labs.kit.origin import Origin
 
 if TYPE_CHECKING:
+    import torch
+
     from labs.kit.data import Data, ImageData, SentenceData, TableData, TextData
+    from labs.kit.models import Kept
 
 AnyData = TypeVar("AnyData", bound="Data")
 
@@ -18,6 +21,7 @@ class Loading:
 
     _origin: Origin
     _facts: dict[str, Any]
+    device: torch.device
 
     def note(self, text: str) -> None:
         """Say what no reader may miss."""
@@ -46,6 +50,21 @@ class Loading:
         from labs.kit.data import load_sentences
 
         return self._recorded(spec, load_sentences(spec))
+
+    def load_model(self, reference: str, *, lab: str, **same: object) -> Kept:
+        """The model that a finished run of `lab` kept, on this run's device; `same`: settings that both must share.
+
+        Which run `last` was is recorded: a resumed or repeated run takes the same one.
+        Raises: as `labs.kit.models.load_model`.
+        """
+        from labs.kit.models import load_model
+
+        before = self._origin.before.get("models_of", {})
+        kept = load_model(before.get(reference, reference), lab=lab, same=same)
+        kept.module.to(self.device)
+        self._facts["models_of"] = {**self._facts.get("models_of", {}), reference: kept.run.path.name}
+        self.note(f"the model is that of run {kept.run.record['name']} of {lab}")
+        return kept
 
     def _recorded(self, spec: str, data: AnyData) -> AnyData:
         before = self._origin.before.get("data", {}).get(data.name)

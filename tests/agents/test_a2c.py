@@ -1,11 +1,10 @@
-import io
-
 import gymnasium
 import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from states import assert_resumes_exactly
 
 from agents.a2c import A2C
 from agents.environments import make_environments
@@ -83,18 +82,7 @@ def test_same_seed_same_run():
 
 
 def test_resuming_is_exact():
-    straight, broken, resumed = cartpole(), cartpole(), cartpole()
-    wanted = plain(straight.learn())
-    learning = broken.learn()
-    for _ in range(17):
-        next(learning)
-    file = io.BytesIO()
-    torch.save(broken.state_dict(), file)
-    file.seek(0)
-    resumed.load_state_dict(torch.load(file, weights_only=True))
-    assert plain(resumed.learn()) == wanted[17:]
-    for name, weight in straight.network.state_dict().items():
-        assert torch.equal(weight, resumed.network.state_dict()[name]), name
+    assert_resumes_exactly(cartpole, 17)
 
 
 @pytest.mark.parametrize("settings", [{"memory": "gru"}, {"normalize_observations": True, "normalize_rewards": True}])

@@ -8,6 +8,7 @@ from gymnasium.spaces import Box, Discrete
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from states import saved_and_loaded
 
 from agents.buffers import PrioritizedReplay, Replay, SumTree, without_repeats
 from agents.environments import make_environments
@@ -214,11 +215,8 @@ def test_without_repeats_every_number_is_there_once_and_found_again(indices):
 def test_a_loaded_replay_goes_on_as_if_never_stopped(kind):
     settings = {"capacity": 6, "n_step": 3}
     straight = filled(kind, count=5, **settings)
-    file = io.BytesIO()
-    torch.save(straight.state_dict(), file)
-    file.seek(0)
     loaded = kind(6, OBSERVATION, ACTION, n_step=3)
-    loaded.load_state_dict(torch.load(file, weights_only=True))
+    loaded.load_state_dict(saved_and_loaded(straight.state_dict()))
     for replay in (straight, loaded):
         for place in range(5, 12):
             replay.add(step(place, reward=place, terminated=place == 8))

@@ -1,10 +1,10 @@
 import copy
-import io
 
 import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from states import assert_resumes_exactly
 
 from agents.dqn import DQN, EpsilonGreedy, next_values, td_targets
 from agents.environments import make_environments
@@ -260,14 +260,8 @@ def test_players_of_an_averaging_agent_use_the_average():
 
 @pytest.mark.parametrize("switches", [{"average_decay": 0.9}, *SWITCHES])
 def test_a_resumed_run_ends_with_the_same_bits(switches):
-    straight, stopped = trained(make(**switches)), trained(make(**switches), 6)
-    file = io.BytesIO()
-    torch.save(stopped.state_dict(), file)
-    file.seek(0)
-    resumed = make(**switches)
-    resumed.load_state_dict(torch.load(file, weights_only=True))
-    metrics = list(resumed.learn())
-    assert len(metrics) == 4
+    straight, resumed = assert_resumes_exactly(lambda: make(**switches), 6)
+    assert straight.update == resumed.update == 10
     assert torch.equal(weights(resumed.network), weights(straight.network))
     assert torch.equal(weights(resumed.target), weights(straight.target))
 

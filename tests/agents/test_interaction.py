@@ -1,11 +1,10 @@
-import io
 import time
 
 import gymnasium
 import numpy as np
 import pytest
-import torch
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from states import saved_and_loaded
 
 from agents.environments import make_environments
 from agents.interaction import Interaction
@@ -160,13 +159,6 @@ def test_observations_of_several_arrays_are_refused():
         Interaction(make_environments("Blackjack-v1", 2), 0)
 
 
-def through_a_file(state):
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    buffer.seek(0)
-    return torch.load(buffer, weights_only=True)
-
-
 @pytest.mark.parametrize(
     ("name", "autoreset"),
     [
@@ -181,7 +173,7 @@ def test_a_loaded_interaction_goes_on_bit_equal(name, autoreset):
     straight = Interaction(make_environments(name, 3, autoreset=autoreset), 0)
     steps(straight, 37, action=1)
     loaded = Interaction(make_environments(name, 3, autoreset=autoreset), 99)
-    loaded.load_state_dict(through_a_file(straight.state_dict()))
+    loaded.load_state_dict(saved_and_loaded(straight.state_dict()))
     assert loaded.resumed_exactly
     for left, right in zip(steps(straight, 60), steps(loaded, 60), strict=True):
         for array in ("observations", "rewards", "next_observations", "terminated", "truncated", "valid", "started"):
@@ -227,7 +219,7 @@ def test_environments_that_do_not_pickle_are_reset_and_it_is_said(kind):
 
     stopped = fresh()
     steps(stopped, 5)
-    state = through_a_file(stopped.state_dict())
+    state = saved_and_loaded(stopped.state_dict())
     assert state["environments"] is None
     one, again = fresh(), fresh()
     first = one.observations

@@ -1,10 +1,8 @@
-import io
-
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from states import saved_and_loaded
 
 from agents.normalization import Moments, Normalizer, RewardScaler
 from foundations.errors import InputError
@@ -81,17 +79,10 @@ def test_a_frozen_copy_stays_as_it_was_and_refuses_to_learn():
         frozen.update(seen())
 
 
-def through_a_file(state):
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    buffer.seek(0)
-    return torch.load(buffer, weights_only=True)
-
-
 def test_a_loaded_normalizer_goes_on_exactly():
     one, other = Normalizer((2,)), Normalizer((2,))
     one.update(seen())
-    other.load_state_dict(through_a_file(one.state_dict()))
+    other.load_state_dict(saved_and_loaded(one.state_dict()))
     for each in (one, other):
         each.update(seen(7) + 1)
     assert np.array_equal(one(seen(5)), other(seen(5)))
@@ -141,7 +132,7 @@ def test_a_loaded_reward_scaler_goes_on_exactly():
     one, other = RewardScaler(0.9, 2), RewardScaler(0.9, 2)
     for row in rows:
         one(*row)
-    other.load_state_dict(through_a_file(one.state_dict()))
+    other.load_state_dict(saved_and_loaded(one.state_dict()))
     for row in rows:
         assert np.array_equal(one(*row), other(*row))
 

@@ -1,11 +1,10 @@
-import io
-
 import gymnasium
 import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
 from gymnasium.vector import SyncVectorEnv
+from states import assert_resumes_exactly
 
 from agents.environments import make_environments
 from agents.evaluation import evaluate
@@ -24,13 +23,6 @@ def cartpole(seed=0, **settings):
 
 def plain(metrics):
     return [{name: float(value) for name, value in each.items()} for each in metrics]
-
-
-def reloaded(state):
-    file = io.BytesIO()
-    torch.save(state, file)
-    file.seek(0)
-    return torch.load(file, weights_only=True)
 
 
 class Bodies(gymnasium.Env):
@@ -97,15 +89,7 @@ def test_same_seed_same_run():
     ids=["plain", "memory", "normalized"],
 )
 def test_resuming_is_exact(settings):
-    straight, broken, resumed = (cartpole(**settings) for _ in range(3))
-    wanted = plain(straight.learn())
-    learning = broken.learn()
-    for _ in range(3):
-        next(learning)
-    resumed.load_state_dict(reloaded(broken.state_dict()))
-    assert plain(resumed.learn()) == wanted[3:]
-    for name, weight in straight.network.state_dict().items():
-        assert torch.equal(weight, resumed.network.state_dict()[name]), name
+    assert_resumes_exactly(lambda: cartpole(**settings), 3)
 
 
 def test_it_ends_within_its_steps_and_counts_no_resets():

@@ -1,8 +1,7 @@
-import io
-
 import numpy as np
 import pytest
 import torch
+from states import assert_resumes_exactly
 
 from agents.environments import make_environments
 from agents.evaluation import evaluate
@@ -32,18 +31,7 @@ def test_same_seed_same_run():
 
 
 def test_resuming_is_exact():
-    straight, broken, resumed = cartpole(), cartpole(), cartpole()
-    wanted = plain(straight.learn())
-    learning = broken.learn()
-    for _ in range(5):
-        next(learning)
-    file = io.BytesIO()
-    torch.save(broken.state_dict(), file)
-    file.seek(0)
-    resumed.load_state_dict(torch.load(file, weights_only=True))
-    assert plain(resumed.learn()) == wanted[5:]
-    for name, weight in straight.network.state_dict().items():
-        assert torch.equal(weight, resumed.network.state_dict()[name]), name
+    assert_resumes_exactly(cartpole, 5)
 
 
 def test_each_update_has_an_end_from_every_environment():

@@ -1,12 +1,10 @@
 """Tabular agents: each update by hand, learning held against the optimum, exact resume."""
 
-import io
-
 import gymnasium
 import numpy as np
 import pytest
-import torch
 from gymnasium import spaces
+from states import assert_resumes_exactly
 
 from agents.environments import make_one
 from agents.playing import Agent, Player
@@ -194,18 +192,7 @@ def test_a_player_is_not_reached_by_later_learning():
 @pytest.mark.parametrize("name", [LAKE, "Blackjack-v1"])
 def test_resuming_is_exact(kind, name):
     settings = {"episodes": 20, "epsilon_schedule": linear_decay(60), "visit_power": 0.6}
-    straight, first, resumed = (agent(kind, name, **settings) for _ in range(3))
-    updates = straight.learn()
-    for _ in range(3):
-        wanted = next(updates)
-    next(first.learn())
-    saved = io.BytesIO()
-    torch.save(first.state_dict(), saved)
-    saved.seek(0)
-    resumed.load_state_dict(torch.load(saved, weights_only=True))
-    updates = resumed.learn()
-    next(updates)
-    assert next(updates) == wanted
+    straight, resumed = assert_resumes_exactly(lambda: agent(kind, name, **settings), 1, 2)
     assert np.array_equal(resumed.values, straight.values)
 
 
@@ -217,14 +204,9 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another():
 
 def test_a_comparison_resumes_exactly_with_its_curves():
     recipe = RECIPES["cliff_walking"]
-    straight, first, resumed = (compare(recipe, episodes=40, looks=4, seeds=1, streams=Streams(0)) for _ in range(3))
-    for comparison, looks in ((straight, 4), (first, 2)):
-        updates = comparison.learn()
-        for _ in range(looks):
-            next(updates)
-    resumed.load_state_dict(first.state_dict())
-    updates = resumed.learn()
-    next(updates), next(updates)
+    straight, resumed = assert_resumes_exactly(
+        lambda: compare(recipe, episodes=40, looks=4, seeds=1, streams=Streams(0)), 2, 2
+    )
     assert resumed.returns == straight.returns
     assert resumed.gaps == straight.gaps
 

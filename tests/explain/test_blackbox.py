@@ -167,3 +167,15 @@ def test_a_single_value_is_called_value_and_several_are_numbered():
     assert values.name_of(0, 1) == "value"
     assert [values.name_of(label, 3) for label in range(3)] == ["0", "1", "2"]
     assert BlackBox(halves, names=("cat", "dog")).name_of(1, 2) == "dog"
+
+
+def test_batches_are_prepared_for_the_model_after_they_are_cut():
+    sizes = []
+
+    def lengths(texts):
+        sizes.append(len(texts))
+        return torch.tensor([[float(len(text))] for text in texts])
+
+    box = BlackBox(torch.nn.Identity(), outputs="values", batch_size=2, prepare=lengths)
+    assert box(["a", "bcd", "ef"])[:, 0].tolist() == [1, 3, 2]
+    assert sizes == [2, 1]

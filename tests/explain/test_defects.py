@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from explain.defects import localisation, plant_defect
+from explain.defects import Localisation, localisation, plant_defect, plant_defects
 from explain.segments import grid
 from foundations.errors import InputError
 
@@ -62,3 +62,18 @@ def test_segments_of_one_pixel_are_planted_by_that_one():
 def test_where_nothing_is_planted_nothing_can_be_found():
     with pytest.raises(InputError, match="planted segments=0: must be some of the 49"):
         localisation(np.zeros(49), np.zeros((28, 28), np.bool_), grid(28, 28, 7))
+
+
+def test_each_image_gets_one_defect_and_is_drawn_once_while_there_are_enough():
+    images = np.zeros((5, 1, 28, 28), np.float32)
+    images[:, 0, 0, 0] = np.linspace(0.1, 0.2, 5)  # a mark in a corner that no defect reaches
+    spoilt = plant_defects("blob", images, 5, np.random.default_rng(0))
+    assert sorted(image[0, 0, 0] for image, _ in spoilt) == images[:, 0, 0, 0].tolist()
+    for image, truth in spoilt:
+        assert image.shape == (1, 28, 28)
+        assert (image[0][truth] > 0.3).all()
+    assert len(plant_defects("blob", images[:1], 3, np.random.default_rng(0))) == 3
+
+
+def test_blame_at_random_hits_as_often_as_segments_are_planted():
+    assert Localisation(0.9, 1.0, 0.25).by_chance == (0.5, 0.25, 0.25)

@@ -15,8 +15,9 @@ from explain.blackbox import BlackBox
 from explain.explanation import Explanation
 from explain.highlights import draw_words, highlight, highlighted_html
 from explain.quality import deletion_curve
-from explain.text import explain_text, hide_words
+from explain.text import explain_text, hide_words, read_words, turn_by_removing
 from foundations.errors import InputError
+from foundations.text import Vocabulary
 
 TEXT = "The plot is thin, the cast is good; a good_natured film - and not too long!\n(Über 9 of 10)"
 SAMPLES = 300
@@ -238,3 +239,34 @@ def test_only_texts_are_highlighted():
     other = Explanation("table", ("a",), {0: np.ones(1)}, {0: 0}, {0: 0}, {0: 0}, {0: 0}, {0: "a"}, 0, 2)
     with pytest.raises(InputError, match="explanation='table': must be one of a text"):
         highlight(other)
+
+
+def verdict(texts):
+    """The verdict of whichever kind of word is there more often."""
+    praise, blame = ("moving", "bright", "clever"), ("dull", "clumsy", "tired")
+    scores = [sum(word in praise for word in t.split()) - sum(word in blame for word in t.split()) for t in texts]
+    positive = 1 / (1 + np.exp(-2 * (np.array(scores) - 0.1)))
+    return np.stack([1 - positive, positive], axis=1)
+
+
+def test_removing_the_named_words_turns_verdicts_that_random_words_leave():
+    box = BlackBox(verdict, names=("negative", "positive"))
+    texts = [
+        "the long film has a moving plot and a bright cast that people by the sea like",
+        "the long film has a dull plot and a moving cast that is bright by the sea",
+        "for all its quiet music the drama is clumsy and its plot is tired from start to end",
+        "a french comedy about two brothers , with clever music and a long look at the sea",
+    ]
+    found = [explain_text(box, text, samples=300, seed=0) for text in texts]
+    turned = turn_by_removing(box, found, steps=6, draws=20, seed=0)
+    assert turned.named.shape == (4, 7)
+    assert not turned.named[:, 0].any()
+    assert turned.named[:, 3].mean() >= 0.5
+    assert turned.random[:, :, 3].mean() < 0.3
+
+
+def test_a_text_of_which_nothing_is_left_is_one_unknown_word():
+    vocabulary = Vocabulary(("dull", "film"), unknown="map")
+    rows = read_words(vocabulary)(["dull film", "", "never"])
+    (dull, film), unknown = vocabulary.encode(["dull", "film"]), vocabulary.unknown_token
+    assert rows.tolist() == [[dull, film], [unknown, 0], [unknown, 0]]

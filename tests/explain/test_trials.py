@@ -1,21 +1,20 @@
-"""Explanations on trial: orders told from their reverse, mistakes mended, planted reasons found."""
+"""Explanations on trial: orders told from their reverse, verdicts turned, mistakes mended, leads over cases."""
 
 import numpy as np
 import pytest
 
-from explain.background import Background
 from explain.blackbox import BlackBox
-from explain.planted import LinearRule, random_slopes
 from explain.quality import area_under, random_orders
 from explain.tabular import explain_rows, hide_columns
 from explain.trials import (
-    RecoveredRules,
     curves_from_typical,
+    fall_by_hiding,
     hide_misleading,
-    recover_columns,
-    recover_rules,
+    paired_lead,
     trial_by_hiding,
+    turn_by_hiding,
 )
+from foundations.errors import InputError
 
 SLOPES = np.array([5.0, 0.0, 0.0, 2.0])
 ROWS = np.random.default_rng(0).normal(size=(60, 4))
@@ -46,6 +45,30 @@ def test_a_trial_tells_an_order_from_its_reverse_and_takes_the_mean_of_several()
     np.testing.assert_allclose(trial.insertion[0], [0, 5, 7, 7, 7])
     assert area_under(trial.deletion[0]) < area_under(trial.deletion[1])
     np.testing.assert_allclose(trial.deletion[2], trial.deletion[:2].mean(axis=0))
+    np.testing.assert_array_equal(fall_by_hiding(BOX, [hide] * 2, [best, best[::-1]], [0] * 2), trial.deletion[:2])
+
+
+def test_verdicts_turn_sooner_in_the_order_of_the_reasons_than_in_others():
+    best, others = np.array([0, 3, 1, 2]), np.array([[1, 2, 3, 0], [0, 1, 2, 3]])
+    above = {"decide": lambda answers: answers[..., 0] > 3}
+    turning = turn_by_hiding(BOX, [hide] * 2, [best, best[::-1]], [others, others[:1].repeat(2, 0)], **above, steps=3)
+    assert turning.named.tolist() == [[False, True, True, True], [False, False, False, False]]
+    assert turning.random.shape == (2, 2, 4)
+    assert turning.random[0].tolist() == [[False] * 4, [False, True, True, True]]
+
+
+def test_a_lead_is_the_mean_difference_with_its_standard_error():
+    lead = paired_lead([3.0, 5.0, 4.0, 8.0], [1.0, 2.0, 3.0, 4.0])
+    assert lead == pytest.approx((2.5, np.std([2, 3, 1, 4], ddof=1) / 2))
+    assert lead.clear
+    assert lead.told(2) == "+2.50 ± 0.65 (standard error)"
+    assert not paired_lead([1.0, -1.0, 0.5], [0.0, 0.0, 0.0]).clear
+
+
+@pytest.mark.parametrize(("first", "second"), [([1.0], [1.0]), ([1.0, 2.0], [[1.0, 2.0]])])
+def test_what_is_not_paired_has_no_lead(first, second):
+    with pytest.raises(InputError, match="must be the same, "):
+        paired_lead(first, second)
 
 
 def test_what_misled_is_hidden_first_and_then_as_many_at_random():
@@ -53,34 +76,3 @@ def test_what_misled_is_hidden_first_and_then_as_many_at_random():
     found = hide_misleading(BOX, hide, pull, 2, among=among, draws=3, random=np.random.default_rng(0))
     assert found.hidden.tolist() == [True, False, False, True]
     np.testing.assert_allclose(found.answers[:, 0], [0, 7, 7, 7])
-
-
-def test_planted_columns_are_recovered():
-    found = recover_columns(np.random.default_rng(0).normal(size=(200, 8)), 5, 1_000, np.random.default_rng(1))
-    assert found.weakest.shape == found.strongest.shape == (5,)
-    assert found.found.all()
-
-
-def test_rules_are_recovered_in_every_state():
-    found = recover_rules(Background(ROWS), 3, 4, 2_000, np.random.default_rng(0))
-    assert found.weights.shape == (3, 4, 4)
-    assert found.shares() == {"signs": 1, "ranks": 1, "rules": 1}
-
-
-def test_shares_of_rules_count_signs_ranks_and_rules_apart():
-    slopes = np.array([[4.0, -2.0], [1.0, 3.0]])
-    weights = np.stack([np.stack([slopes[0], -slopes[0]]), np.stack([slopes[1], slopes[1, ::-1]])])
-    assert RecoveredRules(slopes, weights).shares() == pytest.approx({"signs": 0.75, "ranks": 0.75, "rules": 0.0})
-
-
-def test_slopes_drawn_at_random_have_ranks_and_both_signs():
-    random = np.random.default_rng(0)
-    slopes = np.stack([random_slopes(4, random) for _ in range(20)])
-    sizes = np.sort(np.abs(slopes), axis=1)
-    np.testing.assert_allclose(sizes[:, 1:] / sizes[:, :-1], 1.6)
-    assert len(np.unique(np.sign(slopes), axis=0)) > 5
-
-
-def test_a_linear_rule_is_the_sigmoid_of_its_score():
-    answers = LinearRule(np.array([1.0, -2.0]), np.array([1.0, 0.0]))(np.array([[1.0, 0.0], [3.0, 0.5]]))
-    np.testing.assert_allclose(answers, [[0.5, 0.5], [1 / (1 + np.e), np.e / (1 + np.e)]])

@@ -7,7 +7,8 @@ import pytest
 
 from explain.explanation import Explanation
 from explain.quality import Growth
-from explain.trust import doubts, grow_each, told_doubts, trust_table
+from explain.trust import Trust, doubts, examine
+from foundations.errors import InputError
 
 
 def said(*weights, r2=0.9, answer=0.8, line=0.8):
@@ -46,24 +47,34 @@ def test_samples_that_were_not_enough_for_all_five_may_still_pass():
 
 
 def test_the_table_says_whether_the_samples_were_enough_and_the_note_names_the_doubtful():
-    table = trust_table(
-        {"good": said(0.3), "bad": said(0.3, r2=0.1)}, {"good": grown(1, True), "bad": grown(0.7, False)}
-    )
-    assert [row["samples enough"] for row in table] == ["yes, 1,000", "no, 1,000"]
-    assert [row["doubts"] for row in table] == ["none", "the line fits badly (R² 0.10)"]
-    assert told_doubts(table) == "1 of 2 explanations shown are in doubt (see the table trust): bad"
-    assert told_doubts(table[:1]) is None
+    good, bad = said(0.3), said(0.3, r2=0.1)
+    trust = Trust({"good": good, "bad": bad}, {"good": grown(1, True), "bad": grown(0.7, False)}, top=5)
+    assert [row["samples enough"] for row in trust.rows()] == ["yes, 1,000", "no, 1,000"]
+    assert [row["Jaccard of the seeds (top 5)"] for row in trust.rows()] == ["1.00", "0.70"]
+    assert [row["doubts"] for row in trust.rows()] == ["none", "the line fits badly (R² 0.10)"]
+    assert trust.doubts == {"good": [], "bad": ["the line fits badly (R² 0.10)"]}
+    assert trust.note() == "1 of 2 explanations shown are in doubt (see the table trust): bad"
+    assert trust.jaccard == pytest.approx(0.85)
+    assert Trust({"good": good}, {"good": grown(1, True)}, top=5).note() is None
+
+
+def steady(samples, seed):
+    return said(3.0, 2.0, 1.0)
+
+
+def unsteady(samples, seed):
+    return said(*np.random.default_rng(seed).permutation([3.0, 2.0, 1.0]).tolist())
 
 
 def test_each_case_grows_until_its_seeds_agree_or_the_samples_are_used_up():
-    def steady(samples, seed):
-        return said(3.0, 2.0, 1.0)
+    cases = {"steady": steady, "unsteady": unsteady}
+    trust = examine({name: each(500, 0) for name, each in cases.items()}, cases, samples=500, seeds=range(4), top=1)
+    assert trust.grown["steady"].stages == ((125, 1.0),)
+    assert trust.grown["steady"].enough
+    assert [samples for samples, _ in trust.grown["unsteady"].stages] == [125, 250, 500]
+    assert not trust.grown["unsteady"].enough
 
-    def unsteady(samples, seed):
-        return said(*np.random.default_rng(seed).permutation([3.0, 2.0, 1.0]).tolist())
 
-    found = grow_each({"steady": steady, "unsteady": unsteady}, samples=500, seeds=range(4), top=1)
-    assert found["steady"].stages == ((125, 1.0),)
-    assert found["steady"].enough
-    assert [samples for samples, _ in found["unsteady"].stages] == [125, 250, 500]
-    assert not found["unsteady"].enough
+def test_cases_that_are_not_explained_again_are_refused():
+    with pytest.raises(InputError, match="cases of again"):
+        examine({"one": said(0.3)}, {"other": steady}, samples=500, seeds=range(2))

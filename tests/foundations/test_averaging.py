@@ -1,5 +1,6 @@
 import pytest
 import torch
+from states import saved_and_loaded
 from torch import nn
 
 from foundations.averaging import ExponentialMovingAverage, recompute_batch_norm
@@ -65,14 +66,13 @@ def test_buffers_are_those_of_the_source(generator):
     assert average.module[1].num_batches_tracked == 1
 
 
-def test_resuming_from_the_state_is_exact(generator, tmp_path):
+def test_resuming_from_the_state_is_exact(generator):
     module = Linear(2, 2, generator=generator)
     straight = ExponentialMovingAverage(module)
     _set(module, 1.0)
     straight.update()
-    torch.save(straight.state_dict(), tmp_path / "average.pt")
     resumed = ExponentialMovingAverage(module)
-    resumed.load_state_dict(torch.load(tmp_path / "average.pt", weights_only=True))
+    resumed.load_state_dict(saved_and_loaded(straight.state_dict()))
     _set(module, 3.0)
     straight.update()
     resumed.update()

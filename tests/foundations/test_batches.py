@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from states import saved_and_loaded
 
 from foundations.batches import Batches
 from foundations.errors import InputError
@@ -47,13 +48,12 @@ def test_iterating_goes_on_where_it_stopped():
 
 
 @pytest.mark.parametrize("seen", [0, 1, 3, 4, 7])
-def test_resuming_is_exact_across_epochs(seen, tmp_path):
+def test_resuming_is_exact_across_epochs(seen):
     straight = _batches(10, 3)
     for _ in range(seen):
         straight.next()
-    torch.save(straight.state_dict(), tmp_path / "place.pt")
     resumed = _batches(10, 3, seed=99)
-    resumed.load_state_dict(torch.load(tmp_path / "place.pt", weights_only=True))
+    resumed.load_state_dict(saved_and_loaded(straight.state_dict()))
     assert resumed.epoch == straight.epoch
     for _ in range(9):
         assert torch.equal(straight.next(), resumed.next())

@@ -1,10 +1,10 @@
-import io
 import math
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from states import saved_and_loaded
 
 from foundations.early_stopping import EarlyStopping
 from foundations.errors import InputError
@@ -111,10 +111,7 @@ def test_resuming_anywhere_changes_nothing(curve, cut, patience):
     answers = [straight.update(value, network_of(step), step) for step, value in enumerate(curve)]
     cut = min(cut, len(curve))
     found = [first.update(value, network_of(step), step) for step, value in enumerate(curve[:cut])]
-    file = io.BytesIO()
-    torch.save(first.state_dict(), file)
-    file.seek(0)
-    second.load_state_dict(torch.load(file, weights_only=True))
+    second.load_state_dict(saved_and_loaded(first.state_dict()))
     found += [second.update(value, network_of(cut + step), cut + step) for step, value in enumerate(curve[cut:])]
     assert found == answers
     assert (second.best, second.best_step, second.waited) == (straight.best, straight.best_step, straight.waited)

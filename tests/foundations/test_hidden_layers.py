@@ -3,7 +3,15 @@ import torch
 from torch import nn
 
 from foundations.errors import InputError
-from foundations.hidden_layers import gradients_sent_back, preactivations, silent_share
+from foundations.hidden_layers import (
+    LayerHealth,
+    gradients_sent_back,
+    hidden_dense_layers,
+    layer_health,
+    preactivations,
+    silent_share,
+)
+from foundations.losses import cross_entropy_from_logits
 from foundations.networks.mlp import MLP
 
 
@@ -55,3 +63,43 @@ def test_a_network_without_hidden_layers_is_refused():
         preactivations(MLP((3, 2)), torch.zeros(1, 3))
     with pytest.raises(InputError, match="hidden layers=0"):
         gradients_sent_back(MLP((3, 2)), torch.zeros(1, 3))
+
+
+def test_hidden_dense_layers_are_all_but_the_output(generator):
+    network = MLP((5, 4, 3, 2), norm="layer", dropout=0.5, generator=generator)
+    assert [layer.out_features for layer in hidden_dense_layers(network)] == [4, 3]
+
+
+def test_the_health_of_layers_is_that_of_a_pass_in_double_precision(generator):
+    network, x = MLP((5, 4, 3, 2), generator=generator), torch.randn(6, 5, generator=generator)
+    labels = torch.arange(6) % 2
+    health = layer_health(network, x, labels)
+    w1, b1, w2, b2, w3, b3 = (parameter.detach().double().requires_grad_() for parameter in network.parameters())
+    first = torch.relu(x.double() @ w1.T + b1)
+    second = torch.relu(first @ w2.T + b2)
+    loss = cross_entropy_from_logits(second @ w3.T + b3, labels)
+    wanted = [gradient.norm().item() for gradient in torch.autograd.grad(loss, (w1, w2))]
+    assert health.gradients == pytest.approx(wanted, rel=1e-6)
+    assert health.spreads == pytest.approx([layer.std(correction=0).item() for layer in (first, second)], rel=1e-6)
+    assert health.zeros == pytest.approx([(layer == 0).double().mean().item() for layer in (first, second)], abs=1e-6)
+    assert 0 < health.zeros[0] < 1
+
+
+def test_a_gradient_too_small_for_single_precision_is_measured(generator):
+    network = _constant(MLP((3, *[2] * 60, 2), "sigmoid"), 0.1, 0.0)
+    network.head.weight.data = torch.randn(2, 2, generator=generator)  # so that the loss has a slope at all
+    assert 0 < layer_health(network, torch.rand(4, 3), torch.zeros(4, dtype=torch.int64)).gradients[0] < 1e-46
+
+
+def test_measuring_the_health_of_layers_leaves_the_network_as_it_is(generator):
+    network = MLP((5, 4, 3, 2), norm="batch", generator=generator).eval()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    layer_health(network, torch.randn(6, 5, generator=generator), torch.arange(6) % 2)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+    assert all(parameter.grad is None for parameter in network.parameters())
+    assert not network.training
+
+
+def test_the_first_gradient_is_told_as_a_multiple_of_the_last():
+    assert LayerHealth([1.0, 3.0, 2.0], [], []).first_to_last == 0.5
+    assert LayerHealth([1.0, 0.0], [], []).first_to_last == float("inf")

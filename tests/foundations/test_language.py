@@ -3,6 +3,7 @@ import time
 
 import pytest
 import torch
+from states import assert_resumes_exactly
 
 from foundations.errors import InputError
 from foundations.evaluation import Validation, evaluate
@@ -54,18 +55,11 @@ def test_a_model_learns_a_cycle_and_goes_on_with_it(build):
 
 
 @pytest.mark.parametrize("build", [transformer, recurrent])
-def test_resuming_is_exact_to_the_bit_with_dropout(build, tmp_path):
+def test_resuming_is_exact_to_the_bit_with_dropout(build):
     def make():
         return learner(build(dropout=0.2, dropout_generator=Streams(0).torch("masks")))
 
-    straight, first, second = make(), make(), make()
-    wanted = learn(straight, 12)
-    learn(first, 7)
-    torch.save(first.state_dict(), tmp_path / "state.pt")
-    second.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
-    assert learn(second, 5) == wanted[7:]
-    for name, weight in straight.network.state_dict().items():
-        assert torch.equal(weight, second.network.state_dict()[name])
+    assert_resumes_exactly(make, 7, 5)
 
 
 def test_windows_are_pieces_of_the_text_and_their_targets_begin_one_later():

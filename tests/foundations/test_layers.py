@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from states import saved_and_loaded
 from torch import nn
 
 from foundations.convolution import Conv2d
@@ -149,11 +150,10 @@ def test_spatial_dropout_refuses_vectors():
         SpatialDropout()(torch.zeros(5, 3))
 
 
-def test_blocks_nest_copy_and_load_from_what_was_saved(generator, tmp_path):
+def test_blocks_nest_copy_and_load_from_what_was_saved(generator):
     own = nn.Sequential(Conv2d(1, 2, 3, generator=generator), SpatialDropout(generator=generator), Flatten())
-    torch.save(copy.deepcopy(own).state_dict(), tmp_path / "weights.pt")
     other = nn.Sequential(Conv2d(1, 2, 3), SpatialDropout(), Flatten())
-    other.load_state_dict(torch.load(tmp_path / "weights.pt", weights_only=True))
+    other.load_state_dict(saved_and_loaded(copy.deepcopy(own).state_dict()))
     x = torch.randn(2, 1, 5, 5, generator=generator)
     assert torch.equal(other.eval()(x), own.eval()(x))
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from states import assert_resumes_exactly
 
 from foundations.errors import InputError
 from foundations.linear_regression import Descent, LeastSquares
@@ -56,11 +57,7 @@ def test_a_constant_rate_stops_near_its_floor_and_a_decaying_one_gets_below_it(p
 
 
 def test_resuming_is_exact_and_keeps_the_path(problem):
-    straight, first, resumed = (Descent(problem, START, 0.05, 32, Streams(0)) for _ in range(3))
-    _descend(straight, 40)
-    _descend(first, 15)
-    resumed.load_state_dict(first.state_dict())
-    _descend(resumed, 25)
+    straight, resumed = assert_resumes_exactly(lambda: Descent(problem, START, 0.05, 32, Streams(0)), 15, 25)
     assert np.array_equal(resumed.path, straight.path)
 
 

@@ -2,6 +2,7 @@ import copy
 
 import pytest
 import torch
+from states import saved_and_loaded
 from torch import Tensor, nn
 
 from foundations.errors import InputError
@@ -134,14 +135,13 @@ def test_state_of_a_weight_that_never_had_a_gradient_passes_into_torch():
 
 @pytest.mark.parametrize("fused", [False, True])
 @pytest.mark.parametrize(("kind", "settings"), REMEMBERING)
-def test_resuming_from_a_saved_state_is_exact(kind, settings, fused, generator, tmp_path):
+def test_resuming_from_a_saved_state_is_exact(kind, settings, fused, generator):
     own = PAIRS[kind][0]
     options = {**settings, "fused": True} if fused and kind != "RMSProp" else settings
     parameters = _parameters(generator)
     straight = own(_groups(parameters), **options)
     _train(straight, 5)
-    torch.save({"weights": parameters, "optimizer": straight.state_dict()}, tmp_path / "state.pt")
-    saved = torch.load(tmp_path / "state.pt", weights_only=True)
+    saved = saved_and_loaded({"weights": parameters, "optimizer": straight.state_dict()})
     resumed = own(_groups([nn.Parameter(weight) for weight in saved["weights"]]), **options)
     resumed.load_state_dict(saved["optimizer"])
     _assert_equal(_train(resumed, 5, seed=2), _train(straight, 5, seed=2))

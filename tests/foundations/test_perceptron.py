@@ -1,4 +1,3 @@
-import io
 import itertools
 
 import pytest
@@ -6,6 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import linear_model
+from states import assert_resumes_exactly
 
 from foundations.errors import InputError
 from foundations.learner import Learner
@@ -86,16 +86,10 @@ def test_on_parted_classes_it_makes_no_more_mistakes_than_novikoffs_bound(seed, 
 
 def test_resuming_from_a_file_is_exact(generator):
     points, labels = clouds(distance=1.0)
-    straight = Perceptron(points, labels, generator=generator)
-    stopped, resumed = (Perceptron(points, labels, generator=torch.Generator().manual_seed(0)) for _ in range(2))
+    straight, resumed = assert_resumes_exactly(
+        lambda: Perceptron(points, labels, generator=torch.Generator().manual_seed(0)), 4, 5
+    )
     assert isinstance(straight, Learner)
-    errors = learn(straight, 9)
-    learn(stopped, 4)
-    file = io.BytesIO()
-    torch.save(stopped.state_dict(), file)
-    file.seek(0)
-    resumed.load_state_dict(torch.load(file, weights_only=True))
-    assert learn(resumed, 5) == errors[4:]
     assert torch.equal(resumed.weight, straight.weight)
 
 

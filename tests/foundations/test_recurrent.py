@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from foundations.errors import InputError
-from foundations.recurrent import GRU, LSTM, RNN, Recurrent, State, chrono_biases_, detach_state, initialize_recurrent_
-from foundations.streams import Streams, generators_of
+from foundations.recurrent import GRU, LSTM, RNN, Recurrent, State, detach_state
+from foundations.streams import Streams
 from foundations.training import SupervisedLearner
 
 FEATURES, HIDDEN, BATCH, TIME = 3, 4, 5, 7
@@ -258,115 +258,6 @@ def test_the_reset_gate_acts_inside_the_candidate():
     assert abs(h.item()) < 1e-6
 
 
-def test_residual_layers_add_their_input_from_the_second_layer_on(generator):
-    plain = GRU(FEATURES, HIDDEN, 3, generator=generator)
-    x = _sequences(generator)
-    residual = GRU(FEATURES, HIDDEN, 3, residual=True)
-    residual.load_state_dict(plain.state_dict())
-    wanted = x
-    for layer in range(3):
-        single = GRU(wanted.shape[2], HIDDEN)
-        single.load_state_dict(dict(zip(single.state_dict(), plain.weights(layer), strict=True)))
-        shown, _ = single(wanted)
-        wanted = wanted + shown if layer else shown
-    torch.testing.assert_close(residual(x)[0], wanted)
-
-
-def test_the_gradient_reaches_the_first_of_fifty_layers_through_residual_connections(generator):
-    norms = []
-    for residual in (False, True):
-        network = RNN(FEATURES, HIDDEN, 50, residual=residual, generator=generator).double()
-        network(_sequences(generator).double())[0].sum().backward()
-        norms.append(network.weight_ih_l0.grad.norm().item())
-    plain, residual = norms
-    assert plain < 1e-8
-    assert residual > 1
-
-
-def test_dropout_acts_between_layers_and_nowhere_else(generator):
-    stream = torch.Generator().manual_seed(1)
-    dropping = LSTM(FEATURES, HIDDEN, 2, dropout=0.5, generator=generator, dropout_generator=stream)
-    x = _sequences(generator)
-    single = LSTM(FEATURES, HIDDEN)
-    second = LSTM(HIDDEN, HIDDEN)
-    single.load_state_dict(dict(zip(single.state_dict(), dropping.weights(0), strict=True)))
-    second.load_state_dict(dict(zip(second.state_dict(), dropping.weights(1), strict=True)))
-    kept = torch.rand(TIME, BATCH, HIDDEN, generator=torch.Generator().manual_seed(1)).transpose(0, 1) < 0.5
-    torch.testing.assert_close(dropping(x)[0], second(single(x)[0] * kept * 2)[0])
-
-
-def test_dropout_rests_in_evaluation(generator):
-    dropping = GRU(FEATURES, HIDDEN, 2, dropout=0.5, generator=generator).eval()
-    plain = GRU(FEATURES, HIDDEN, 2)
-    plain.load_state_dict(dropping.state_dict())
-    x = _sequences(generator)
-    assert torch.equal(dropping(x)[0], plain(x)[0])
-
-
-def test_the_stream_of_the_masks_is_found_for_checkpoints():
-    stream = torch.Generator()
-    assert generators_of(LSTM(FEATURES, HIDDEN, 2, dropout=0.5, dropout_generator=stream)) == [stream]
-
-
-def test_the_same_generator_gives_the_same_first_weights():
-    first, second = (LSTM(FEATURES, HIDDEN, 2, generator=torch.Generator().manual_seed(3)) for _ in range(2))
-    assert all(torch.equal(left, right) for left, right in zip(first.parameters(), second.parameters(), strict=True))
-
-
-@every_twin
-def test_first_weights_are_uniform_within_one_over_the_root_of_the_hidden_size(twin, generator):
-    own, _, body = TWINS[twin]
-    for parameter in own(30, 100, generator=generator, **body).parameters():
-        assert 0.09 < parameter.abs().max() <= 0.1
-
-
-@every_twin
-def test_initialize_makes_each_gates_recurrent_weights_orthogonal(twin, generator):
-    own, _ = _pair(twin, "two layers, bidirectional", generator)
-    initialize_recurrent_(own, generator)
-    for name, parameter in own.named_parameters():
-        if name.startswith("weight_hh"):
-            for gate in parameter.split(HIDDEN):
-                torch.testing.assert_close(gate @ gate.T, torch.eye(HIDDEN), rtol=0, atol=1e-5)
-
-
-def test_initialize_sets_the_forget_bias_and_no_other(generator):
-    network = nn.ModuleDict({"encoder": LSTM(FEATURES, HIDDEN, 2), "decoder": GRU(FEATURES, HIDDEN)})
-    initialize_recurrent_(network, generator, forget_bias=3.0)
-    gates = network["encoder"].bias_ih_l1 + network["encoder"].bias_hh_l1
-    assert gates.view(4, HIDDEN)[:, 0].tolist() == [0, 3, 0, 0]
-    assert (network["decoder"].bias_ih_l0 == 0).all()
-
-
-def test_chrono_biases_spread_the_memories_of_an_lstm_evenly_up_to_the_longest(generator):
-    network = LSTM(FEATURES, 2_000)
-    chrono_biases_(network, 101, generator)
-    i, f, *_ = (network.bias_ih_l0 + network.bias_hh_l0).view(4, -1)
-    memories = 1 / (1 - torch.sigmoid(f))
-    assert 2 <= memories.min() < 3
-    assert 100 < memories.max() <= 101.01
-    assert abs(memories.mean() - 51.5) < 3
-    assert torch.equal(i, -f)
-
-
-def test_chrono_biases_let_a_gru_keep_its_state(generator):
-    network = GRU(FEATURES, 500, generator=generator)
-    others = network.bias_ih_l0.detach().clone().view(3, -1)[[0, 2]]
-    chrono_biases_(network, 101, generator)
-    z = torch.sigmoid((network.bias_ih_l0 + network.bias_hh_l0).view(3, -1)[1])
-    assert 0.95 < z.median() < 0.99
-    assert torch.equal(network.bias_ih_l0.view(3, -1)[[0, 2]], others)
-
-
-@pytest.mark.parametrize(
-    ("network", "longest", "message"),
-    [(LSTM, 2, r"^longest=2: must be at least 3 steps$"), (RNN, 9, r"^module='RNN': must be an LSTM or a GRU")],
-)
-def test_chrono_biases_refuse_what_they_cannot_fill(network, longest, message):
-    with pytest.raises(InputError, match=message):
-        chrono_biases_(network(2, 3), longest)
-
-
 def test_a_copy_keeps_its_weights_apart(generator):
     own = LSTM(FEATURES, HIDDEN, generator=generator)
     other = copy.deepcopy(own)
@@ -462,8 +353,3 @@ def test_impossible_lengths_are_refused(lengths, message, generator):
 def test_a_state_of_another_form_is_refused(network, state, message, generator):
     with pytest.raises(InputError, match=message):
         network(FEATURES, HIDDEN)(_sequences(generator), state)
-
-
-def test_initialize_refuses_a_module_without_recurrence(generator):
-    with pytest.raises(InputError, match=r"^module='Linear': must be a recurrent network"):
-        initialize_recurrent_(nn.Linear(2, 2), generator)

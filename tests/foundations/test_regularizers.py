@@ -21,6 +21,7 @@ from foundations.regularizers import (
     max_norm_,
     soft_threshold_,
     weights_to_penalize,
+    zero_share,
 )
 
 
@@ -300,3 +301,12 @@ def test_a_share_outside_the_unit_interval_is_refused():
 def test_a_network_without_weights_is_refused():
     with pytest.raises(InputError, match="network='BatchNorm'"):
         l2_penalty(0.1)(BatchNorm(3))
+
+
+def test_the_share_of_zeros_counts_weights_and_no_biases():
+    network = nn.Sequential(one_weight([0.0, 2.0, 0.0]), Linear(1, 1))
+    network[1].weight.data.fill_(1.0)
+    network[1].bias.data.zero_()
+    assert zero_share(network) == 0.5
+    with pytest.raises(InputError, match="network='BatchNorm'"):
+        zero_share(BatchNorm(3))

@@ -1,6 +1,5 @@
 """Layer objects, networks and the learner of the NumPy package."""
 
-import io
 import itertools
 import subprocess
 import sys
@@ -8,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from states import assert_resumes_exactly
 from torch import nn
 
 from foundations import scratch
@@ -248,14 +248,8 @@ def test_it_is_a_learner_and_learns_what_no_line_parts():
 
 
 def test_resuming_from_a_file_is_exact():
-    straight, stopped, resumed = make_learner(), make_learner(), make_learner(seed=7)
-    losses = train(straight, 30)
-    train(stopped, 13)  # in the middle of the second epoch
-    file = io.BytesIO()
-    torch.save(stopped.state_dict(), file)
-    file.seek(0)
-    resumed.load_state_dict(torch.load(file, weights_only=True))
-    assert train(resumed, 17) == losses[13:]
+    middle_of_the_second_epoch = 13
+    straight, resumed = assert_resumes_exactly(make_learner, middle_of_the_second_epoch, 17, into=make_learner(seed=7))
     for name, array in straight.network.parameters().items():
         assert (resumed.network.parameters()[name] == array).all(), name
 

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from states import assert_resumes_exactly
 
 from foundations.errors import InputError
 from foundations.optimizers.variants import VARIANTS
@@ -38,10 +39,7 @@ def test_the_race_goes_downhill_and_remembers_every_place():
 
 
 def test_resuming_the_race_is_exact():
-    straight, first, resumed = _race(steps=20), _race(steps=8), _race()
-    resumed.load_state_dict(first.state_dict())
-    for _ in zip(range(12), resumed.learn(), strict=False):
-        pass
+    straight, resumed = assert_resumes_exactly(_race, 8, 12)
     for surface in SURFACES:
         for name, path in straight.paths(surface).items():
             assert torch.equal(resumed.paths(surface)[name], path)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from states import saved_and_loaded
 
 from foundations.batches import Batches
 from foundations.errors import InputError
@@ -209,14 +210,13 @@ def test_each_epoch_has_other_batches():
 
 
 @pytest.mark.parametrize("seen", [0, 1, 3, 4, 7])
-def test_resuming_is_exact_across_epochs(seen, tmp_path):
+def test_resuming_is_exact_across_epochs(seen):
     lengths = torch.arange(1, 11)
     straight = _bucketed(lengths, 3)
     for _ in range(seen):
         straight.next()
-    torch.save(straight.state_dict(), tmp_path / "place.pt")
     resumed = _bucketed(lengths, 3, seed=99)
-    resumed.load_state_dict(torch.load(tmp_path / "place.pt", weights_only=True))
+    resumed.load_state_dict(saved_and_loaded(straight.state_dict()))
     assert resumed.epoch == straight.epoch
     for _ in range(9):
         assert torch.equal(straight.next(), resumed.next())

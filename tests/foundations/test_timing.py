@@ -68,6 +68,30 @@ def test_the_fastest_call_is_one_of_three_at_least(clock):
     assert timing.fastest_call(clock.step("a", 9.0, 8.0, 7.0), CPU, 1.0) == 7.0
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_samples_a_second_are_those_of_the_fastest_pass(clock, training):
+    passes = []
+
+    class Slow(torch.nn.Linear):
+        def forward(self, x):
+            clock.now += (2.0, 0.5, 1.0)[len(passes) % 3]
+            passes.append((self.training, torch.is_grad_enabled()))
+            return super().forward(x)
+
+    network = Slow(3, 2)
+    assert timing.samples_per_second(network, torch.zeros(4, 3), training=training, budget=1.0) == 8.0
+    assert set(passes) == {(training, training)}
+
+
+def test_timing_a_network_leaves_it_as_it_is():
+    network = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2)).eval()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    timing.samples_per_second(network, torch.rand(4, 3), training=True, budget=1e-6)
+    assert not network.training
+    assert all(parameter.grad is None for parameter in network.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
 def test_every_second_round_goes_backwards(clock):
     timing.take_turns([clock.step("a", 1.0), clock.step("b", 2.0)], rounds=3, count=2, device=CPU)
     assert "".join(clock.calls) == "aabb" + "bbaa" + "aabb"

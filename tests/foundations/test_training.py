@@ -1,8 +1,7 @@
-import io
-
 import pytest
 import torch
 from sklearn.datasets import load_digits
+from states import assert_resumes_exactly, saved_and_loaded
 
 from foundations.augmentation import random_noise
 from foundations.batches import Batches
@@ -45,14 +44,6 @@ def line(inputs=(1.0, 2.0), targets=(2.0, 4.0), learning_rate=0.1, **settings):
     x, y = torch.tensor(inputs).unsqueeze(1), torch.tensor(targets).unsqueeze(1)
     settings = {"batch_size": len(x), "streams": Streams(0)} | settings
     return SupervisedLearner(network, SGD(network.parameters(), learning_rate), mean_squared_error, x, y, **settings)
-
-
-def saved(learner):
-    """The learner's state, as it comes back from a file."""
-    file = io.BytesIO()
-    torch.save(learner.state_dict(), file)
-    file.seek(0)
-    return torch.load(file, weights_only=True)
 
 
 def test_a_classifier_learns_digits_that_it_did_not_see(digits):
@@ -118,18 +109,13 @@ def test_learning_ends_when_patience_does_and_the_best_weights_come_back():
 def test_a_learner_that_was_stopped_stays_so_after_a_resume():
     learner, resumed = stopping(), stopping()
     list(learner.learn())
-    resumed.load_state_dict(saved(learner))
+    resumed.load_state_dict(saved_and_loaded(learner.state_dict()))
     assert list(resumed.learn()) == []
     assert torch.equal(resumed.network.weight, learner.network.weight)
 
 
 def test_resuming_within_the_patience_is_exact():
-    straight, first, second = stopping(4), stopping(4), stopping(4)
-    wanted = [metrics["validation/loss"] for metrics in straight.learn()]
-    learn(first, 3)
-    second.load_state_dict(saved(first))
-    assert [metrics["validation/loss"] for metrics in second.learn()] == wanted[3:]
-    assert torch.equal(second.network.weight, straight.network.weight)
+    assert_resumes_exactly(lambda: stopping(4), 3)
 
 
 def test_the_learning_rate_falls_where_the_validation_loss_stays():
@@ -164,11 +150,7 @@ def test_resuming_is_exact_to_the_bit_with_dropout(digits):
             network, optimizer, cross_entropy_from_logits, *digits, batch_size=50, streams=Streams(0)
         )
 
-    straight, first, second = make(), make(), make()
-    losses = learn(straight, 10)
-    learn(first, 6)
-    second.load_state_dict(saved(first))
-    assert learn(second, 4) == losses[6:]
+    assert_resumes_exactly(make, 6, 4)
 
 
 def test_fitting_gives_one_row_of_figures_an_epoch(digits):
@@ -200,12 +182,7 @@ def test_resuming_is_exact_to_the_bit_with_augmentation(digits):
             schedule=linear_decay(80),
         )
 
-    straight, first, second = make(), make(), make()
-    losses = learn(straight, 60)
-    learn(first, 40)
-    second.load_state_dict(saved(first))
-    assert learn(second, 20) == losses[40:]
-    assert torch.equal(straight.network.weight, second.network.weight)
+    assert_resumes_exactly(make, 40, 20)
 
 
 def test_the_schedule_scales_the_learning_rate_of_every_group(digits):

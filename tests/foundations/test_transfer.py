@@ -5,6 +5,7 @@ import pytest
 import torch
 from sklearn.model_selection import LeaveOneOut, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
+from states import assert_resumes_exactly
 from torch import nn
 
 from foundations.averaging import recompute_batch_norm
@@ -17,12 +18,14 @@ from foundations.optimizers import AdamW
 from foundations.streams import Streams
 from foundations.training import SupervisedLearner, fit
 from foundations.transfer import (
+    block_changes,
     block_features,
     block_learning_rates,
     blocks,
     few_shot,
     freeze,
     nearest_neighbour_accuracy,
+    nearest_neighbour_by_block,
     replace_head,
     thaw,
     thaw_last_blocks,
@@ -219,15 +222,7 @@ def test_training_goes_on_exactly_with_frozen_blocks():
             network, optimizer, cross_entropy_from_logits, IMAGES, LABELS, batch_size=10, streams=Streams(0)
         )
 
-    straight, first, second = learner(), learner(), learner()
-    for _ in zip(range(6), straight.learn(), strict=False):
-        pass
-    for _ in zip(range(3), first.learn(), strict=False):
-        pass
-    second.load_state_dict(first.state_dict())
-    for _ in zip(range(3), second.learn(), strict=False):
-        pass
-    assert _changed(straight.network.state_dict(), second.network) == set()
+    assert_resumes_exactly(learner, 3, 3)
 
 
 @pytest.mark.parametrize(
@@ -309,3 +304,28 @@ def test_rates_for_a_network_that_is_all_frozen_are_refused():
     freeze(network)
     with pytest.raises(InputError, match="all frozen"):
         block_learning_rates(network, 0.1)
+
+
+def test_neighbours_are_looked_for_in_the_input_and_behind_each_block():
+    network = _resnet()
+    shares = nearest_neighbour_by_block(network, IMAGES, LABELS)
+    features = block_features(network, IMAGES)
+    assert list(shares) == ["input", *blocks(network)]
+    assert shares["stage2"] == nearest_neighbour_accuracy(features["stage2"], LABELS)
+
+
+def _of_lengths(*weights):
+    """A body of one dense layer without bias, with these weights."""
+    network = MLP((1, len(weights), 2), generator=torch.Generator().manual_seed(0))
+    dense = network.body[1][0]
+    dense.weight.data, dense.bias.data = torch.tensor(weights).view(-1, 1), torch.zeros(len(weights))
+    return network
+
+
+def test_a_change_is_told_as_a_share_of_the_length_of_the_weights_before():
+    assert block_changes(_of_lengths(3.0, 4.0), _of_lengths(3.0, 5.0)) == {"1": 0.2}
+
+
+def test_a_change_from_weights_of_zero_is_refused():
+    with pytest.raises(InputError, match="must be weights that are not all 0"):
+        block_changes(_of_lengths(0.0, 0.0), _of_lengths(1.0, 0.0))

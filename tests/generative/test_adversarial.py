@@ -1,6 +1,5 @@
 """Attacks stay inside their ball, climb, and leave the network alone; adversarial training withstands them."""
 
-import io
 import math
 from functools import partial
 
@@ -8,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from states import assert_resumes_exactly
 from torch import nn
 
 from foundations.errors import InputError
@@ -20,6 +20,7 @@ from foundations.normalization import BatchNorm
 from foundations.optimizers import Adam
 from foundations.streams import Streams
 from foundations.training import SupervisedLearner
+from generative import adversarial
 from generative.adversarial import AdversarialLearner, fast_gradient_sign, projected_gradient
 
 NORMS = ("linf", "l2")
@@ -162,6 +163,13 @@ def test_a_change_at_random_of_the_same_size_does_far_less(plain, unseen, genera
     assert right(plain, (x + noise).clamp(0, 1), labels) > right(plain, pgd(plain, x, labels, 0.2), labels) + 0.3
 
 
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_step_is_two_and_a_half_radii_over_their_number_unless_told_otherwise(norm, plain, unseen):
+    x, labels = unseen[0][:10], unseen[1][:10]
+    wanted = pgd(plain, x, labels, 0.1, steps=4, step_size=2.5 * 0.1 / 4, norm=norm)
+    assert torch.equal(pgd(plain, x, labels, 0.1, steps=4, norm=norm), wanted)
+
+
 def test_the_same_stream_gives_the_same_change_and_another_a_different_one(plain, unseen):
     x, labels = unseen[0][:10], unseen[1][:10]
     first = pgd(plain, x, labels, 0.1, steps=2)
@@ -232,6 +240,36 @@ def test_epsilon_grows_in_a_straight_line_and_is_told_meanwhile(digits):
     assert told[4:] == [None, None]
 
 
+@pytest.fixture
+def attacks(monkeypatch):
+    """What the learner asks of each attack; the attack itself changes nothing."""
+    asked = []
+
+    def watched(network, x, labels, epsilon, **settings):
+        asked.append({"x": x, "labels": labels, "epsilon": epsilon, **settings})
+        return x
+
+    monkeypatch.setattr(adversarial, "projected_gradient", watched)
+    return asked
+
+
+def test_radius_and_stride_of_the_attack_grow_with_the_warm_up(attacks, digits):
+    learn(fresh(digits, epsilon=0.1, step_size=0.05, warmup=4), 6)
+    growth = [0.2, 0.4, 0.6, 0.8, 1.0, 1.0]
+    assert [each["epsilon"] for each in attacks] == pytest.approx([0.1 * share for share in growth])
+    assert [each["step_size"] for each in attacks] == pytest.approx([0.05 * share for share in growth])
+
+
+def test_the_attack_is_the_one_asked_for_on_the_images_as_prepared(attacks, digits):
+    learner = fresh(digits, attack_steps=3, norm="l2", prepare=lambda batch, stream: 1 - batch / 255)
+    learn(learner, 1)
+    (asked,) = attacks
+    assert (asked["steps"], asked["step_size"], asked["norm"]) == (3, None, "l2")
+    chosen = fresh(digits).batches.next()
+    torch.testing.assert_close(asked["x"], 1 - digits[0][chosen] / 255)
+    assert torch.equal(asked["labels"], digits[1][chosen])
+
+
 def test_the_loss_is_that_of_the_attacked_batch(digits):
     learner = fresh(digits, epsilon=0.2, warmup=0, attack_steps=5)
     learner.network.train()
@@ -242,16 +280,7 @@ def test_the_loss_is_that_of_the_attacked_batch(digits):
 
 
 def test_resuming_is_exact(digits):
-    straight, first, second = fresh(digits), fresh(digits), fresh(digits)
-    wanted = learn(straight, 8)
-    learn(first, 3)
-    file = io.BytesIO()
-    torch.save(first.state_dict(), file)
-    file.seek(0)
-    second.load_state_dict(torch.load(file, weights_only=True))
-    assert learn(second, 5) == wanted[3:]
-    for one, other in zip(straight.network.parameters(), second.network.parameters(), strict=True):
-        assert torch.equal(one, other)
+    assert_resumes_exactly(lambda: fresh(digits), 3, 5)
 
 
 # --- bad input --------------------------------------------------------------------------------------------------------

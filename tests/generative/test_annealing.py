@@ -16,6 +16,7 @@ from generative.boltzmann import (
     log_partition,
     mean_log_likelihood,
 )
+from generative.boltzmann.annealing import _summary
 
 
 def stream(seed=0):
@@ -44,6 +45,14 @@ def test_the_exact_partition_function_lies_within_the_error_bars(spread, classes
         assert found.low < found.value < found.high
         assert found.low <= exact <= found.high, seed
         assert found.high - found.low < 1.5
+
+
+def test_so_many_chains_that_a_sweep_at_another_temperature_would_show_agree_with_the_exact_partition_function():
+    # Hidden units drawn at the temperature before, or visible ones, lower it by 0.1 or more: here 5 times the bar.
+    rbm = machine()
+    found = log_partition(rbm, 100_000, 10, stream(), RATES)
+    assert found.high - found.low < 0.05
+    assert found.low <= exact_log_partition(rbm) <= found.high
 
 
 def test_without_weights_the_estimate_is_exact_from_any_base_rates():
@@ -79,6 +88,19 @@ def test_the_error_bars_are_three_standard_errors():
     claimed = [log_partition(rbm, 50, 30, stream(seed), RATES) for seed in range(5)]
     bar = sum(math.expm1(each.high - each.value) for each in claimed) / len(claimed)
     assert bar == pytest.approx(3 * spread, rel=0.5)
+
+
+def test_estimate_bars_and_effective_chains_of_two_weights_are_those_worked_out_by_hand():
+    # Weights 3 and 5 over Z_0 = e: mean 4, standard deviation sqrt(2), three standard errors 3; (3 + 5)^2 / (9 + 25).
+    found = _summary(torch.tensor([3.0, 5.0], dtype=torch.float64).log(), 1.0)
+    assert (found.value, found.low, found.high) == pytest.approx([1 + math.log(each) for each in (4, 1, 7)])
+    assert found.effective_chains == pytest.approx(64 / 34)
+
+
+def test_weights_that_differ_more_than_their_mean_leave_no_lower_bar():
+    found = _summary(torch.tensor([1.0, 5.0], dtype=torch.float64).log(), 0.0)  # three standard errors 6, mean 3
+    assert found.low == -math.inf
+    assert found.high == pytest.approx(math.log(9))
 
 
 def test_the_same_stream_gives_the_same_estimate():

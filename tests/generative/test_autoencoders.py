@@ -1,12 +1,12 @@
 """The networks, what makes them hard to fit, and their training; the linear one against principal components."""
 
-import io
 import math
 from typing import get_args
 
 import pytest
 import torch
 from sklearn.decomposition import PCA
+from states import assert_resumes_exactly
 from torch import nn
 
 from foundations.errors import InputError
@@ -14,6 +14,7 @@ from foundations.layers import Dropout, Linear
 from foundations.learner import Learner
 from foundations.losses import mean_squared_error
 from foundations.optimizers import Adam
+from foundations.schedules import warmup_cosine
 from foundations.streams import Streams
 from generative.autoencoders import (
     Autoencoder,
@@ -45,13 +46,6 @@ def learn(learner, steps):
     return [{name: float(value) for name, value in next(updates).items()} for _ in range(steps)]
 
 
-def saved_and_loaded(state):
-    file = io.BytesIO()
-    torch.save(state, file)
-    file.seek(0)
-    return torch.load(file, weights_only=True)
-
-
 # --- the networks -----------------------------------------------------------------------------------------------------
 
 
@@ -65,6 +59,45 @@ def test_reconstructions_have_the_images_shape_and_lie_between_0_and_1(model, sh
     assert made.shape == images.shape
     assert made.min() >= 0
     assert made.max() <= 1
+
+
+def test_the_decoders_layers_are_the_encoders_turned_round_and_the_deep_ones_are_those_of_hinton(digit_images):
+    settings = {"code_size": 30, "steps": 1, "streams": Streams(0)}
+    autoencoder = build_autoencoder("deep", digit_images, **settings).autoencoder
+    sizes = [(each.in_features, each.out_features) for each in autoencoder.modules() if isinstance(each, Linear)]
+    there = [(784, 1000), (1000, 500), (500, 250), (250, 30)]
+    assert sizes == there + [(out, into) for into, out in reversed(there)]
+
+
+@pytest.mark.parametrize("model", ["dense", "deep", "conv", "denoising"])
+def test_codes_are_normalised_over_the_batch(model, digit_images):
+    codes = small(digit_images, model).autoencoder.train().encode(digit_images[:200] / 255)
+    torch.testing.assert_close(codes.mean(0), torch.zeros(8), rtol=0, atol=1e-4)
+    torch.testing.assert_close(codes.std(0), torch.ones(8), rtol=0, atol=0.01)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_denoising_and_sparse_models_look_at_soiled_images_and_the_others_at_clean_ones(model, digit_images):
+    learner, seen = small(digit_images, model), []
+    learner.autoencoder.encoder.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
+    learner._leave_gradients(digit_images[:16] / 255)
+    assert torch.equal(seen[0], digit_images[:16] / 255) == (model not in ("denoising", "sparse"))
+
+
+def test_the_sparse_models_units_pay_nothing_at_a_rate_of_a_fifth(digit_images):
+    pay = small(digit_images, "sparse")._sparsity
+    assert pay(torch.full((4, 8), 0.2)).item() == pytest.approx(0, abs=1e-8)
+    assert pay(torch.full((4, 8), 0.3)) > 0
+
+
+def test_weights_do_not_decay_of_themselves(digit_images):
+    assert [group["weight_decay"] for group in small(digit_images).optimizer.param_groups] == [0.0]
+
+
+def test_codes_of_the_sparse_model_are_rates(digit_images):
+    codes = embed(small(digit_images, "sparse").autoencoder, digit_images)
+    assert codes.min() > 0
+    assert codes.max() < 1
 
 
 def test_forward_is_decode_of_encode():
@@ -181,6 +214,19 @@ def test_the_gradient_is_that_of_the_error_and_the_penalty(digit_images):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
 
 
+def test_sparsity_is_asked_of_the_codes_before_noise_is_added(digit_images):
+    learner = small(digit_images, sparsity=l1_sparsity(0.1), code_noise=9.0)
+    images = digit_images[:16] / 255
+    wanted = 0.1 * learner.autoencoder.train().encode(images).abs().sum(dim=1).mean()
+    assert learner._leave_gradients(images)["loss/sparsity"].item() == pytest.approx(wanted.item(), rel=1e-5)
+
+
+def test_the_learning_rate_warms_up_and_falls_along_a_cosine(digit_images):
+    learner = small(digit_images, steps=20, learning_rate=1e-2)
+    rates = [learner.optimizer.param_groups[0]["lr"] for _ in zip(range(20), learner.learn(), strict=False)]
+    assert rates == pytest.approx([1e-2 * warmup_cosine(2, 20)(step) for step in range(20)])
+
+
 def test_it_is_a_learner(digit_images):
     assert isinstance(small(digit_images), Learner)
 
@@ -204,9 +250,14 @@ def test_kl_sparsity_brings_the_units_to_the_wanted_rate(digit_images):
     assert embed(learner.autoencoder, digit_images).mean() == pytest.approx(0.2, abs=0.04)
 
 
-def test_code_noise_reaches_the_decoder(digit_images):
-    losses = [learn(small(digit_images, code_noise=noise), 1)[0]["loss/training"] for noise in (0.0, 5.0)]
-    assert losses[0] != losses[1]
+@pytest.mark.parametrize("noise", [0.5, 5.0])
+def test_code_noise_of_the_asked_spread_reaches_the_decoder(noise, digit_images):
+    learner, seen = small(digit_images, code_noise=noise, code_size=50), []
+    learner.autoencoder.encoder.register_forward_hook(lambda module, given, codes: seen.append(codes))
+    learner.autoencoder.decoder.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
+    learner._leave_gradients(digit_images[:200] / 255)
+    codes, shaken = seen
+    assert (shaken - codes).std().item() == pytest.approx(noise, rel=0.03)
 
 
 def test_validation_is_the_error_of_clean_images_when_it_is_due(digit_images):
@@ -223,13 +274,7 @@ def test_resuming_is_exact(model, digit_images):
     def fresh():
         return small(digit_images, model, code_noise=0.1, validation=digit_images[:50], validate_every=2)
 
-    straight, first, second = fresh(), fresh(), fresh()
-    wanted = learn(straight, 7)
-    learn(first, 3)
-    second.load_state_dict(saved_and_loaded(first.state_dict()))
-    assert learn(second, 4) == wanted[3:]
-    for one, other in zip(straight.autoencoder.parameters(), second.autoencoder.parameters(), strict=True):
-        assert torch.equal(one, other)
+    assert_resumes_exactly(fresh, 3, 4)
 
 
 def test_resuming_goes_on_with_the_masks_of_dropout(digit_images):
@@ -241,11 +286,12 @@ def test_resuming_goes_on_with_the_masks_of_dropout(digit_images):
         network = Autoencoder(encoder, Linear(4, 784, generator=stream))
         return AutoencoderLearner(network, Adam(network.parameters()), rows, batch_size=10, streams=Streams(0))
 
-    wanted = learn(fresh(), 5)
-    first, second = fresh(), fresh()
-    learn(first, 2)
-    second.load_state_dict(saved_and_loaded(first.state_dict()))
-    assert learn(second, 3) == wanted[2:]
+    assert_resumes_exactly(fresh, 2, 3)
+
+
+def test_half_of_the_soiled_images_are_noisy(generator):
+    nothing = torch.zeros(1000, 1, 8, 8)  # moved it stays nothing
+    assert soil(nothing, generator).flatten(1).any(dim=1).float().mean() == pytest.approx(0.5, abs=0.05)
 
 
 def test_soiled_images_keep_their_shape_and_range(digit_images, generator):

@@ -9,6 +9,7 @@ from torch.distributions import MultivariateNormal, Normal, kl_divergence
 from foundations import probability
 from foundations.errors import InputError
 from generative.bounds import (
+    ElboTerms,
     active_units,
     elbo,
     elbo_terms,
@@ -121,6 +122,12 @@ def test_impossible_weights_of_the_divergence_are_refused(settings):
         elbo(TWO, KL, **settings)
 
 
+def test_the_figures_of_two_images_are_those_worked_out_by_hand():
+    means = torch.tensor([[0.0, 1.0], [0.1, 1.0]])  # variances 0.005 and 0
+    figures = ElboTerms(TWO, KL, means).metrics()
+    assert figures == pytest.approx({"bound": -17.2, "reconstruction": -15, "kl": 2.2, "active_units": 0})
+
+
 # --- the importance-weighted bound ------------------------------------------------------------------------------------
 
 
@@ -194,11 +201,39 @@ def test_no_more_is_decoded_at_once_than_is_allowed():
     assert sum(decoded) == 7 * 25
 
 
-def test_estimates_leave_the_mode_as_it_was():
-    model = LinearGaussian().train()
+def test_estimates_are_made_in_evaluation_mode_and_leave_the_mode_as_it_was():
+    modes = []
+
+    class Watched(LinearGaussian):
+        def decode(self, z, labels=None):
+            modes.append(self.training)
+            return super().decode(z)
+
+    model = Watched().train()
     log_likelihood(model, points(2), samples=2, generator=stream())
     elbo_terms(model, points(2), generator=stream())
+    assert modes == [False, False]
     assert model.training
+
+
+class Shifted(LinearGaussian):
+    """Its x lies 3 higher for each step of the label: log p(x | label) = log p(x - 3 label)."""
+
+    def encode(self, x, labels=None):
+        return super().encode(x - 3 * labels[:, None])
+
+    def decode(self, z, labels=None):
+        return super().decode(z) + 3 * labels[:, None]
+
+
+def test_of_a_conditional_model_the_estimates_are_given_the_label():
+    x, labels = points(20), torch.arange(20) % 3
+    given, plain = x + 3 * labels[:, None], {"samples": 10, "generator": stream(), "pixels_at_once": 90}
+    found = log_likelihood(Shifted(), given, labels, **plain)
+    torch.testing.assert_close(found, log_likelihood(LinearGaussian(), x, **plain | {"generator": stream()}))
+    terms = elbo_terms(Shifted(), given, labels, generator=stream(), batch_size=7)
+    wanted = elbo_terms(LinearGaussian(), x, generator=stream(), batch_size=7)
+    torch.testing.assert_close(terms.log_likelihood, wanted.log_likelihood)
 
 
 @pytest.mark.parametrize("samples", [0, -3])
@@ -218,10 +253,16 @@ def test_a_unit_is_active_where_its_posterior_mean_varies_from_image_to_image():
 
 
 def test_fewer_than_a_tenth_of_active_units_are_a_collapse():
-    assert posterior_collapsed(0, 2)
-    assert not posterior_collapsed(1, 2)
-    assert posterior_collapsed(4, 50)
-    assert not posterior_collapsed(5, 50)
+    assert posterior_collapsed(0, 2, kl=20.0)
+    assert not posterior_collapsed(1, 2, kl=20.0)
+    assert posterior_collapsed(4, 50, kl=20.0)
+    assert not posterior_collapsed(5, 50, kl=20.0)
+
+
+def test_active_units_that_together_say_less_than_a_nat_are_a_collapse():
+    assert posterior_collapsed(8, 10, kl=0.14)  # as of images of noise, whose means barely vary
+    assert posterior_collapsed(0, 10, kl=20.0)
+    assert not posterior_collapsed(8, 10, kl=1.5)
 
 
 def test_the_variance_of_one_image_is_refused():

@@ -15,8 +15,10 @@ from generative.codes import (
     PrincipalComponents,
     anomaly_scores,
     anomaly_threshold,
+    bits_by_variance,
     compression,
     embed,
+    hoyer_sparsity,
     nearest,
     novelty_scores,
     precision_at,
@@ -147,6 +149,25 @@ def test_impossible_searches_are_refused():
         precision_at(torch.zeros(3, 2, dtype=torch.int64), torch.zeros(4), torch.zeros(2))
 
 
+# --- how sparse a code is ---------------------------------------------------------------------------------------------
+
+
+def test_hoyers_sparsity_by_hand():
+    codes = torch.tensor([[0.0, -3.0, 0.0, 0.0], [2.0, 2.0, -2.0, 2.0], [3.0, 4.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
+    assert hoyer_sparsity(codes).tolist() == pytest.approx([1, 0, (2 - 7 / 5) / (2 - 1), 0], abs=1e-6)
+
+
+def test_hoyers_sparsity_disregards_the_codes_scale(generator):
+    codes = torch.randn(50, 32, generator=generator)
+    torch.testing.assert_close(hoyer_sparsity(codes), hoyer_sparsity(1e-3 * codes))
+
+
+@pytest.mark.parametrize("shape", [(5,), (5, 1), (5, 2, 2)])
+def test_codes_without_units_to_compare_have_no_sparsity(shape):
+    with pytest.raises(InputError, match="codes shape"):
+        hoyer_sparsity(torch.ones(shape))
+
+
 # --- finding what is odd ----------------------------------------------------------------------------------------------
 
 
@@ -189,6 +210,55 @@ def test_two_bits_leave_four_values_within_half_a_cell():
     found = quantize(codes, codes, 2)
     assert len(found.unique()) == 4
     assert (found - codes).abs().max() <= 0.125 + 0.005
+
+
+def test_a_rare_code_far_out_does_not_widen_the_cells():
+    references = torch.cat([torch.linspace(0, 1, 999), torch.tensor([1000.0])]).unsqueeze(1)
+    found = quantize(torch.tensor([[0.1], [0.6], [50.0]]), references, 1)
+    torch.testing.assert_close(found.flatten(), torch.tensor([0.25, 0.75, 0.75]), rtol=0, atol=0.01)
+
+
+def test_units_that_vary_more_get_more_bits(generator):
+    references = torch.randn(5_000, 4, generator=generator) * torch.tensor([8.0, 4.0, 2.0, 0.01])
+    assert bits_by_variance(references, 1).tolist() == [2, 1, 1, 0]  # 64, 16 and 4 are in the end 4, 4 and 1
+    assert bits_by_variance(references, 3).tolist() == [5, 4, 3, 0]
+
+
+def test_units_that_vary_alike_get_equal_bits(generator):
+    references = torch.randn(5_000, 6, generator=generator) * torch.linspace(0.8, 1.2, 6)
+    assert bits_by_variance(references, 4).tolist() == [4] * 6
+
+
+def test_no_unit_gets_more_than_sixteen_bits(generator):
+    references = torch.randn(100, 2, generator=generator) * torch.tensor([1e9, 1e-9])
+    assert bits_by_variance(references, 10).tolist() == [16, 4]
+
+
+def test_a_unit_without_bits_is_put_to_its_mean():
+    references = torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 9.0]])
+    assert quantize(torch.tensor([[1.0, 8.0]]), references, torch.tensor([3, 0]))[0, 1] == 3
+
+
+@pytest.mark.parametrize("bits", [0, 17, torch.tensor([0, 0]), torch.tensor([-1, 4])])
+def test_impossible_bits_are_refused(bits):
+    with pytest.raises(InputError, match="bits="):
+        quantize(torch.ones(2, 2), torch.ones(3, 2), bits)
+
+
+def test_sharing_out_bits_by_variance_keeps_more_of_principal_components(digit_images):
+    coder, shown = PrincipalComponents(digit_images, 32), digit_images[:200]
+    references = embed(coder, digit_images)
+    equal = coder.decode(quantize(embed(coder, shown), references, 3)).clamp(0, 1)
+    assert compression(coder, shown, references, 3).psnr > psnr(shown, equal) + 0.5
+
+
+def test_pixels_beyond_the_range_are_brought_back_into_it():
+    class Loud(Halves):
+        def decode(self, codes):
+            return 3 * super().decode(codes)
+
+    images = torch.tensor([[1.0, 0.0]]).repeat(9, 1)
+    assert compression(Loud(), images, torch.ones(9, 1), 8).psnr == math.inf
 
 
 def test_the_compression_rate_counts_bits(digit_images):

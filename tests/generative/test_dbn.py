@@ -1,16 +1,17 @@
-import io
-
 import pytest
 import torch
+from states import assert_resumes_exactly, assert_same_state
 
 from foundations.activations import Sigmoid
 from foundations.errors import InputError
 from foundations.evaluation import accuracy, predict
+from foundations.layers import Dropout
 from foundations.learner import Learner
 from foundations.losses import cross_entropy_from_logits
 from foundations.optimizers import AdamW
-from foundations.schedules import linear_decay
-from foundations.streams import Streams
+from foundations.regularizers import decay_groups
+from foundations.schedules import linear_decay, warmup_cosine
+from foundations.streams import Streams, generators_of
 from foundations.training import SupervisedLearner
 from generative.boltzmann import DeepBeliefNetwork, Fantasies, LabelledRBM, base_rates
 from generative.boltzmann.exact import binary_states
@@ -40,13 +41,6 @@ def settings(**changes):
 def steps(learner, count):
     updates = learner.learn()
     return [next(updates) for _ in range(count)]
-
-
-def saved_and_loaded(state):
-    file = io.BytesIO()
-    torch.save(state, file)
-    file.seek(0)
-    return torch.load(file, weights_only=True)
 
 
 def trained(seed=0):
@@ -127,20 +121,21 @@ def test_greedily_learned_it_dreams_of_the_class_that_it_is_asked_for():
     assert torch.equal(dbn.top.label_free_energies(inputs).argmin(1), torch.arange(3))
 
 
+def test_learning_a_layer_moves_its_own_machine_alone():
+    dbn = network(spread=0.3)
+    before = {name: parameter.detach().clone() for name, parameter in dbn.named_parameters()}
+    steps(dbn.learner(1, PATTERNS, **settings(batch_size=3)), 2)
+    moved = {name for name, parameter in dbn.named_parameters() if not torch.equal(parameter, before[name])}
+    assert moved == {f"rbms.1.{name}" for name in ("weight", "visible_bias", "hidden_bias")}
+
+
 def test_a_resumed_layer_equals_an_uninterrupted_one_to_the_bit():
     data, labels = PATTERNS.repeat(10, 1), torch.arange(3).repeat(10)
 
     def fresh():
-        dbn = network(spread=0.3)
-        return dbn, dbn.learner(2, data, labels, persistent=True, momentum=0.5, **settings())
+        return network(spread=0.3).learner(2, data, labels, persistent=True, momentum=0.5, **settings())
 
-    (straight, learner), (_, stopped), (resumed, again) = fresh(), fresh(), fresh()
-    steps(learner, 20)
-    steps(stopped, 8)
-    again.load_state_dict(saved_and_loaded(stopped.state_dict()))
-    steps(again, 12)
-    for own, other in zip(resumed.parameters(), straight.parameters(), strict=True):
-        assert torch.equal(own, other)
+    assert_resumes_exactly(fresh, 8, 12)
 
 
 # --- the classifier ---------------------------------------------------------------------------------------------------
@@ -154,6 +149,14 @@ def test_the_classifiers_hidden_layers_are_the_machines():
     wanted = (inputs @ top.weight[:, :6].T + top.hidden_bias).sigmoid()
     torch.testing.assert_close(classifier.body(PATTERNS), wanted)
     assert all(isinstance(layer[1], Sigmoid) for layer in list(classifier.body)[1:])
+
+
+def test_the_classifier_drops_what_it_is_asked_to_from_the_stream_that_it_is_given():
+    masks = stream(7)
+    classifier = network().classifier(3, generator=stream(), dropout=0.3, dropout_generator=masks)
+    drops = [layer for layer in classifier.modules() if isinstance(layer, Dropout)]
+    assert [layer.p for layer in drops] == [0.3] * 3
+    assert generators_of(classifier) == [masks]
 
 
 def test_fine_tuning_the_classifier_leaves_the_network_as_it_was():
@@ -194,13 +197,15 @@ def test_fantasies_can_be_driven_as_a_learner_and_resumed_to_the_bit():
     def fresh():
         return Fantasies(network(spread=1.0), 5, streams=Streams(0), labels=torch.tensor([0, 1, 2, 0, 1]))
 
-    straight, stopped, resumed = fresh(), fresh(), fresh()
+    straight, resumed = assert_resumes_exactly(fresh, 4, 5)
     assert isinstance(straight, Learner)
-    last = steps(straight, 9)[-1]
-    steps(stopped, 4)
-    resumed.load_state_dict(saved_and_loaded(stopped.state_dict()))
-    assert torch.equal(steps(resumed, 5)[-1]["free_energy"], last["free_energy"])
     assert torch.equal(resumed.images(), straight.images())
+
+
+def test_what_is_told_of_fantasies_is_their_mean_free_energy():
+    dreams = Fantasies(network(spread=1.0), 5, streams=Streams(0))
+    told = steps(dreams, 1)[0]["free_energy"]
+    torch.testing.assert_close(told, dreams.network.top.free_energy(dreams.chains.visible).detach().mean())
 
 
 def test_looking_at_fantasies_changes_neither_them_nor_the_next_look():
@@ -220,6 +225,12 @@ def test_fantasies_are_pixel_probabilities_that_begin_where_asked():
     assert images.shape == (4, 8)
     assert images.min() >= 0
     assert images.max() <= 1
+
+
+def test_fantasies_show_the_label_that_is_held_from_the_first_look():
+    labels = torch.tensor([2, 0, 1])
+    dreams = Fantasies(network(), 3, streams=Streams(0), labels=labels, start=torch.ones(3, 9))
+    assert torch.equal(dreams.chains.visible, torch.cat([torch.ones(3, 6), torch.eye(3)[labels]], dim=1))
 
 
 def test_fantasies_of_a_single_machine_are_pixel_probabilities_too():
@@ -262,3 +273,18 @@ def test_at_rest_the_chains_begin_at_what_is_shown_while_nothing_is_hidden():
 def test_bad_input_is_refused(do, named):
     with pytest.raises(InputError, match=named):
         do()
+
+
+def test_the_fine_tuner_is_that_of_the_classifier_with_decay_warm_up_and_cosine():
+    dbn = network(spread=1.0)
+    data, labels = PATTERNS.repeat(20, 1), torch.arange(3).repeat(20)
+    options = {"steps": 30, "batch_size": 10, "learning_rate": 1e-2}
+    tuner = dbn.fine_tuner(data, labels, dropout=0.2, streams=Streams(0), **options)
+    own = Streams(0)
+    twin = dbn.classifier(3, generator=own.torch("head"), dropout=0.2, dropout_generator=own.torch("dropout"))
+    learner = SupervisedLearner(
+        twin, AdamW(decay_groups(twin, 0.01), lr=1e-2, fused=True), cross_entropy_from_logits, data, labels,
+        batch_size=10, schedule=warmup_cosine(3, 30), streams=own.child("fine tuning"),
+    )  # fmt: skip
+    assert_same_state(steps(tuner, 30), steps(learner, 30))
+    assert_same_state(tuner.network.state_dict(), twin.state_dict())

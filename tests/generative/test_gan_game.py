@@ -85,14 +85,16 @@ def test_each_player_gets_the_gradient_of_its_own_loss_and_none_of_the_others(mo
     gan, plain = (small_gan(model, loss=loss) for _ in range(2))
     pair = objective(loss)
     real, latents, condition, penalties = look(gan)
-    gan.game.leave_both(real, latents, condition, penalties)
+    metrics = gan.game.leave_both(real, latents, condition, penalties)
     fake = plain.generator(latents)
     making_loss = pair.generator(plain.discriminator(fake, *condition))
     wanted = torch.autograd.grad(making_loss, list(plain.generator.parameters()))
     seen = plain.discriminator(real, *condition), plain.discriminator(fake.detach(), *condition)
     judging_loss = pair.discriminator(*seen)
     if gan.game.objective.penalty:
-        judging_loss = judging_loss + gan.game.objective.penalty(plain.discriminator, real, fake, stream(7))
+        penalty = gan.game.objective.penalty(plain.discriminator, real, fake, stream(7))
+        torch.testing.assert_close(metrics["loss/penalty"], penalty.detach(), rtol=1e-5, atol=1e-5)
+        judging_loss = judging_loss + penalty
     wanted += torch.autograd.grad(judging_loss, list(plain.discriminator.parameters()))
     for found, gradient in zip(gradients(gan.generator, gan.discriminator), wanted, strict=True):
         torch.testing.assert_close(found, gradient, rtol=1e-5, atol=1e-5)
@@ -195,5 +197,5 @@ def test_apart_and_at_once_the_gradients_are_the_same(model, small_gan, look):
 
 
 def test_a_penalty_is_refused_where_batch_norm_mixes_images():
-    with pytest.raises(InputError, match=r"penalty='r1_penalty': must be none where the discriminator has batch norm"):
+    with pytest.raises(InputError, match=r"penalty='r1': must be none where the discriminator has batch norm"):
         Game(dense_generator(16, stream()), dcgan_discriminator(stream()), objective("hinge", penalty="r1"), half=False)

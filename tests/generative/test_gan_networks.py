@@ -57,6 +57,12 @@ def test_the_convolutional_discriminators_weights_are_those_of_its_layers_with_a
     assert norms(without) == (0, 0)
 
 
+@pytest.mark.parametrize("player", [dcgan_generator(16, stream()), dcgan_discriminator(stream())])
+def test_first_weights_of_the_convolutional_players_spread_as_radford_and_others_say(player):
+    matrices = [parameter for parameter in player.parameters() if parameter.dim() > 1]
+    assert torch.cat([matrix.flatten() for matrix in matrices]).std().item() == pytest.approx(0.02, rel=0.02)
+
+
 @pytest.mark.parametrize(
     ("model", "norm", "expected"),
     [

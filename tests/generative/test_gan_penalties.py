@@ -32,6 +32,11 @@ def test_the_gradient_penaltys_own_gradient_is_the_one_worked_by_hand(pair, gene
     torch.testing.assert_close(weight.grad, 20 * 4 * WEIGHT / 5)
 
 
+def test_the_usual_weight_of_both_penalties_is_ten(pair, generator):
+    assert gradient_penalty(linear(WEIGHT), *pair, generator).item() == pytest.approx(10 * (5 - 1) ** 2)
+    assert r1_penalty(linear(WEIGHT), *pair, generator).item() == pytest.approx(10 / 2 * 25)
+
+
 def test_a_critic_of_slope_one_pays_nothing(pair, generator):
     assert gradient_penalty(linear(WEIGHT / 5), *pair, generator).item() == pytest.approx(0, abs=1e-20)
 

@@ -56,6 +56,12 @@ def test_the_value_is_the_largest_singular_value_after_enough_passes(generator):
     torch.testing.assert_close(torch.linalg.matrix_norm(wrapped(torch.eye(6)), 2), torch.ones(()))
 
 
+def test_the_value_is_near_the_largest_singular_value_before_the_first_pass(generator):
+    wrapped = SpectralNorm(Linear(60, 40, generator=generator), generator=generator)
+    exact = torch.linalg.matrix_norm(wrapped.layer.weight, 2).item()
+    assert 0.9 * exact < wrapped.singular_value().item() <= exact * (1 + 1e-6)
+
+
 def test_only_training_moves_the_vectors(generator):
     wrapped = SpectralNorm(Linear(6, 4, generator=generator), generator=generator)
     with torch.no_grad():

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from foundations.errors import InputError
-from generative.gaussian_codes import GaussianCodes
+from generative.gaussian_codes import CodeSampler, GaussianCodes
 
 
 def codes(count=500, dtype=torch.float32):
@@ -33,3 +33,22 @@ def test_draws_are_of_the_codes_type_and_the_same_for_a_stream(dtype):
 def test_too_few_codes_are_refused():
     with pytest.raises(InputError, match="samples=14: must be at least 15"):
         GaussianCodes(codes(14))
+
+
+class Halving:
+    """A coder that keeps a code of half the pixels' sum, and spreads it again, beyond the range of pixels."""
+
+    def encode(self, images):
+        return images.flatten(1).sum(1, keepdim=True) / 2
+
+    def decode(self, codes):
+        return codes.view(-1, 1, 1, 1).expand(-1, 1, 2, 2)
+
+
+def test_sampled_images_are_decoded_draws_from_the_gaussian_of_the_images_codes_clipped():
+    images = torch.rand(30, 1, 2, 2, generator=torch.Generator().manual_seed(2))
+    streams = [torch.Generator().manual_seed(3) for _ in range(2)]
+    found = CodeSampler(Halving(), images).sample(9, streams[0])
+    drawn = GaussianCodes(Halving().encode(images)).draw(9, streams[1])
+    assert torch.equal(found, Halving().decode(drawn).clamp(0, 1))
+    assert found.max() == 1

@@ -15,6 +15,7 @@ from generative.metrics import (
     gaussian_of,
     inception_score,
     nearest_distances,
+    noisy,
     smallest_class_share,
     spread,
     yardsticks,
@@ -47,7 +48,7 @@ def test_inception_score_of_one_class_only_is_one():
 
 
 def test_inception_score_of_unclear_images_is_one():
-    assert inception_score(torch.full((7, 10), 0.1)) == pytest.approx(1)
+    assert inception_score(torch.full((17, 10), 0.1)) == pytest.approx(1)
 
 
 def test_inception_score_of_a_case_worked_by_hand():
@@ -57,7 +58,7 @@ def test_inception_score_of_a_case_worked_by_hand():
 
 
 @settings(max_examples=25, deadline=None)
-@given(count=st.integers(1, 40), classes=st.integers(2, 12), seed=st.integers(0, 1000))
+@given(count=st.integers(12, 40), classes=st.integers(2, 12), seed=st.integers(0, 1000))
 def test_inception_score_lies_between_one_and_the_number_of_classes(count, classes, seed):
     probabilities = (3 * torch.randn(count, classes, generator=stream(seed))).softmax(dim=1)
     assert 1 - 1e-6 <= inception_score(probabilities) <= classes + 1e-6
@@ -66,6 +67,11 @@ def test_inception_score_lies_between_one_and_the_number_of_classes(count, class
 def test_inception_score_refuses_a_vector():
     with pytest.raises(InputError, match="probabilities shape"):
         inception_score(torch.ones(10))
+
+
+def test_inception_score_refuses_fewer_samples_than_classes():
+    with pytest.raises(InputError, match=r"probabilities shape=\(9, 10\): must be \(n, classes\) with n >= classes"):
+        inception_score(torch.full((9, 10), 0.1))
 
 
 # --- Frechet distance -------------------------------------------------------------------------------------------------
@@ -200,6 +206,25 @@ def test_yardsticks_go_from_real_images_down_to_noise(assessor, digit_images):
     assert sticks["uniform noise"].inception_score < 2
     assert sticks["real test images"].precision > 0.7
     assert sticks["uniform noise"].precision == 0
+
+
+def test_the_yardsticks_are_made_as_their_names_say(digit_images):
+    class Watching:
+        def assess(self, images):
+            return images
+
+    images = digit_images[:50]
+    sticks = yardsticks(Watching(), images, stream())
+    torch.testing.assert_close(sticks["real test images"], images / 255)
+    window = images[:, :, 9:12, 9:12].float().mean(dim=(1, 2, 3)) / 255
+    torch.testing.assert_close(sticks["real blurred 3x3"][:, 0, 10, 10], window)
+    torch.testing.assert_close(sticks["real with N(0, 0.3) noise"], noisy(images / 255, stream()))
+    assert sticks["uniform noise"].std().item() == pytest.approx(12**-0.5, abs=0.005)
+
+
+def test_the_noise_of_the_second_yardstick_has_the_spread_in_its_name(generator):
+    changes = (noisy(torch.zeros(100, 1, 28, 28), generator) > 0.3).float().mean()
+    assert changes == pytest.approx(0.1587, abs=0.005)  # beyond one standard deviation
 
 
 def test_a_collapse_to_one_image_shows_in_every_figure(assessor, digit_images):

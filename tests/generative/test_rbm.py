@@ -1,14 +1,21 @@
-import io
-
 import pytest
 import torch
+from states import assert_resumes_exactly
 from torch import Tensor
 
 from foundations.errors import InputError
 from foundations.learner import Learner
 from foundations.schedules import linear_decay
 from foundations.streams import Streams
-from generative.boltzmann import RBM, ContrastiveDivergence, GibbsChains, LabelledRBM, base_rates, exact_log_partition
+from generative.boltzmann import (
+    RBM,
+    ContrastiveDivergence,
+    GibbsChains,
+    LabelledRBM,
+    base_rates,
+    exact_log_partition,
+    independent_log_likelihood,
+)
 from generative.boltzmann import log_likelihood as log_likelihood_of
 from generative.boltzmann.exact import binary_states
 
@@ -58,13 +65,6 @@ def learner(rbm, data, **settings):
 def steps(learner, count):
     updates = learner.learn()
     return [next(updates) for _ in range(count)]
-
-
-def saved_and_loaded(state):
-    file = io.BytesIO()
-    torch.save(state, file)
-    file.seek(0)
-    return torch.load(file, weights_only=True)
 
 
 # --- the distribution -------------------------------------------------------------------------------------------------
@@ -119,6 +119,18 @@ def test_long_chains_visit_states_as_often_as_they_are_probable(classes):
     assert float((found - wanted).abs().sum()) < 0.04  # noise alone makes about 0.03 of it
 
 
+def test_a_machine_without_weights_at_its_base_rates_has_the_likelihood_of_independent_units():
+    rates = torch.tensor([0.2, 0.9, 0.5])
+    by_hand = torch.tensor([0.2 * 0.1 * 0.5, 0.8 * 0.9 * 0.5]).log()
+    visible = torch.tensor([[1.0, 0, 0], [0, 1, 1]])
+    found = independent_log_likelihood(visible, rates)
+    torch.testing.assert_close(found, by_hand)
+    rbm = RBM(3, 2)
+    rbm.weight.data.zero_()
+    rbm.begin_at(rates)
+    torch.testing.assert_close(found, log_likelihood_of(rbm, visible, exact_log_partition(rbm)).detach())
+
+
 def test_biases_begin_so_that_units_are_on_at_their_base_rates():
     rbm, rates = RBM(6, 4, generator=stream()), base_rates(BARS)
     rbm.begin_at(rates)
@@ -126,6 +138,14 @@ def test_biases_begin_so_that_units_are_on_at_their_base_rates():
         rbm.weight.zero_()
     torch.testing.assert_close(rbm.visible_probabilities(torch.zeros(1, 4))[0], rates)
     torch.testing.assert_close(rates, (BARS.sum(0) + 0.5) / 5)
+
+
+def test_labels_begin_at_their_base_rates_too():
+    rbm, rates = LabelledRBM(3, 3, 4), torch.tensor([0.1, 0.5, 0.9, 0.2, 0.3, 0.5])
+    rbm.begin_at(rates)
+    with torch.no_grad():
+        rbm.weight.zero_()
+    torch.testing.assert_close(rbm.visible_probabilities(torch.zeros(1, 4))[0], rates)
 
 
 def test_bytes_and_floats_have_the_same_base_rates():
@@ -266,6 +286,26 @@ def test_weight_decay_pulls_weights_and_spares_biases():
     torch.testing.assert_close(moved["visible_bias"], gradients["visible_bias"])
 
 
+def test_momentum_is_the_heavy_balls():
+    learns = learner(small_rbm(), BARS.double(), momentum=0.5, learning_rate=0.1)
+    places, gradients = [learns.rbm.weight.detach().clone()], []
+    for _ in zip(range(2), learns.learn(), strict=False):
+        places.append(learns.rbm.weight.detach().clone())
+        gradients.append(learns.rbm.weight.grad.clone())
+    torch.testing.assert_close(places[0] - places[1], 0.1 * gradients[0])
+    torch.testing.assert_close(places[1] - places[2], 0.1 * (0.5 * gradients[0] + gradients[1]))
+
+
+def test_activity_is_the_mean_hidden_probability_and_the_error_the_share_of_units_that_changed():
+    learns = learner(small_rbm(), BARS.double())
+    wanted = learns.rbm.hidden_probabilities(BARS.double()).mean().item()
+    metrics = learns.leave_gradients(torch.arange(4))
+    assert metrics["hidden/activity"].item() == pytest.approx(wanted)
+    changed = (learns.chains.visible != BARS).double().mean().item()
+    assert 0 < changed < 1
+    assert metrics["reconstruction/error"].item() == changed
+
+
 def test_the_schedule_sets_the_learning_rate_of_every_step():
     learns = learner(small_rbm(), BARS.double(), schedule=linear_decay(4), learning_rate=0.8)
     rates = [learns.optimizer.param_groups[0]["lr"] for _ in steps(learns, 1) + steps(learns, 1)]
@@ -278,24 +318,18 @@ def test_it_is_a_learner_with_detached_metrics():
     (metrics,) = steps(learns, 1)
     assert set(metrics) == {"gradient/norm", "hidden/activity", "reconstruction/error"}
     assert all(isinstance(value, Tensor) and not value.requires_grad for value in metrics.values())
+    assert torch.equal(metrics["gradient/norm"], learns.rbm.weight.grad.norm())
 
 
 @pytest.mark.parametrize("persistent", [True, False])
 def test_a_resumed_run_equals_an_uninterrupted_one_to_the_bit(persistent):
-    def fresh(seed):
+    def fresh(seed=0):
         data = torch.rand(50, 6, generator=stream(7))
         settings = {"batch_size": 8, "momentum": 0.5, "persistent": persistent, "gibbs_steps": 2}
         return learner(RBM(6, 4, generator=stream(seed)), data, schedule=linear_decay(30), **settings)
 
-    straight, stopped, resumed = fresh(0), fresh(0), fresh(1)
-    steps(straight, 20)
-    steps(stopped, 9)
-    resumed.load_state_dict(saved_and_loaded(stopped.state_dict()))
-    last = steps(resumed, 11)[-1]
-    for own, other in zip(resumed.rbm.parameters(), straight.rbm.parameters(), strict=True):
-        assert torch.equal(own, other)
+    straight, resumed = assert_resumes_exactly(fresh, 9, 11, into=fresh(1))
     assert torch.equal(resumed.chains.visible, straight.chains.visible)
-    assert torch.equal(last["gradient/norm"], straight.rbm.weight.grad.norm())
 
 
 def test_the_global_random_stream_is_left_alone():

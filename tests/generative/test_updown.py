@@ -1,10 +1,10 @@
 """Up-down fine-tuning: which weights each phase teaches, what they are taught, and that likelihood rises."""
 
-import io
 import math
 
 import pytest
 import torch
+from states import assert_resumes_exactly
 
 from foundations.errors import InputError
 from foundations.learner import Learner
@@ -14,6 +14,7 @@ from generative.boltzmann import (
     DeepBeliefNetwork,
     UntiedBeliefNetwork,
     UpDown,
+    estimated_bound,
     exact_log_partition,
     log_likelihood,
     variational_bound,
@@ -122,6 +123,15 @@ def test_the_bound_of_one_machine_is_its_log_likelihood():
     torch.testing.assert_close(variational_bound(dbn, PATTERNS, log_z, stream()), wanted)
 
 
+def test_the_estimated_bound_is_the_mean_of_the_bound_with_an_estimated_partition_function():
+    dbn, labels = network(spread=0.2), torch.arange(3)
+    given = {"chains": 200, "temperatures": 100, "streams": Streams(0)}
+    found, log_z = estimated_bound(dbn, PATTERNS, PATTERNS, labels, **given)
+    assert log_z.low < exact_log_partition(dbn.top) < log_z.high
+    wanted = variational_bound(dbn, PATTERNS, log_z.value, Streams(0).torch("bound")).mean()
+    assert found == pytest.approx(float(wanted))
+
+
 # --- the three phases -------------------------------------------------------------------------------------------------
 
 
@@ -176,6 +186,60 @@ def test_the_wake_phase_draws_upwards_and_the_sleep_phase_downwards():
         torch.testing.assert_close(lowest.mean(0), expected, rtol=0, atol=0.015)
 
 
+def test_the_top_machines_chains_are_as_long_as_asked_and_begin_at_the_labelled_data():
+    tuning, sweeps = learner(gibbs_steps=4), []
+    draw_hidden = tuning._chains.draw_hidden
+
+    def watched(probabilities):
+        sweeps.append(probabilities.clone())
+        draw_hidden(probabilities)
+
+    tuning._chains.draw_hidden = watched
+    inputs, chosen = torch.eye(3, 4), torch.tensor([2, 0, 1])
+    with torch.no_grad():
+        tuning._associate(inputs, chosen)
+        wanted = tuning.network.top.hidden_probabilities(tuning.network.top.with_labels(inputs, LABELS[chosen]))
+    assert len(sweeps) == 4
+    torch.testing.assert_close(sweeps[0], wanted)
+
+
+def test_momentum_is_the_heavy_balls_and_the_schedule_sets_the_learning_rate():
+    tuning = learner(momentum=0.5, learning_rate=0.1, schedule=linear_decay(4))
+    weight = tuning.network.recognition[0].weight
+    places, gradients = [weight.detach().clone()], []
+    for _ in zip(range(2), tuning.learn(), strict=False):
+        places.append(weight.detach().clone())
+        gradients.append(weight.grad.clone())
+    torch.testing.assert_close(places[0] - places[1], 0.1 * gradients[0])
+    torch.testing.assert_close(places[1] - places[2], 0.075 * (0.5 * gradients[0] + gradients[1]), rtol=1e-4, atol=1e-6)
+
+
+def test_the_figures_are_the_costs_of_both_ways_and_the_share_of_top_units_that_changed():
+    tuning, twin = learner(), learner()
+    (metrics,) = steps(tuning, 1)
+    with torch.no_grad():
+        chosen = twin.batches.next()
+        layers = twin._wake(chosen)
+        fantasies = twin._sleep(twin._associate(layers[-1], chosen))
+    first, second = (twin.network.rbm(layer) for layer in (0, 1))
+    up, upper = (twin.network.upward(layer) for layer in (0, 1))
+    nats = torch.nn.functional.binary_cross_entropy
+
+    def cost(probabilities, states):
+        return nats(probabilities, states, reduction="sum").detach() / 3
+
+    wake = cost(first.visible_probabilities(layers[1]), layers[0]) + cost(
+        second.visible_probabilities(layers[2]), layers[1]
+    )
+    sleep = cost(up.hidden_probabilities(fantasies[0]), fantasies[1]) + cost(
+        upper.hidden_probabilities(fantasies[1]), fantasies[2]
+    )
+    torch.testing.assert_close(metrics["wake/nats"], wake)
+    torch.testing.assert_close(metrics["sleep/nats"], sleep)
+    changed = (twin._seen.visible != twin._chains.visible).float().mean()
+    assert 0 < metrics["top/reconstruction_error"] == changed < 1
+
+
 def test_the_network_that_was_copied_stays_as_it_was():
     tied = network()
     before = {name: value.clone() for name, value in tied.state_dict().items()}
@@ -221,17 +285,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_to_the_bit(classes):
         settings = {"batch_size": 8, "momentum": 0.5, "gibbs_steps": 2, "schedule": linear_decay(30)}
         return learner(UntiedBeliefNetwork(network(classes)), data, labels if classes else None, **settings)
 
-    straight, stopped, resumed = fresh(), fresh(), fresh()
-    wanted = steps(straight, 20)
-    steps(stopped, 9)
-    file = io.BytesIO()
-    torch.save(stopped.state_dict(), file)
-    file.seek(0)
-    resumed.load_state_dict(torch.load(file, weights_only=True))
-    found = steps(resumed, 11)
-    assert [dict(each) for each in found] == [dict(each) for each in wanted[9:]]
-    for own, other in zip(resumed.network.parameters(), straight.network.parameters(), strict=True):
-        assert torch.equal(own, other)
+    assert_resumes_exactly(fresh, 9, 11)
 
 
 def test_the_global_random_stream_is_left_alone():

@@ -1,10 +1,10 @@
 """What the lab of activations says about slopes, and how it counts silent units."""
 
-import copy
 from types import SimpleNamespace
 
 import pytest
 import torch
+from states import assert_resumes_exactly
 
 from foundations.hidden_layers import gradients_sent_back, silent_share
 from foundations.streams import Streams
@@ -66,9 +66,4 @@ def test_a_family_goes_on_exactly_from_its_state(generator):
     run = SimpleNamespace(device=torch.device("cpu"), streams=Streams(0))
     config = activations.Config(width=4, batch_size=4, learning_rates=(0.1, 1.0), repeats=2)
     images, labels = torch.rand(12, 6, generator=generator), torch.arange(12) % 3
-    straight, resumed = (activations.Family(config, "elu", images, labels, run) for _ in range(2))
-    steps = straight.learn()
-    for _ in range(3):
-        next(steps)
-    resumed.load_state_dict(copy.deepcopy(straight.state_dict()))
-    assert next(steps) == next(resumed.learn())
+    assert_resumes_exactly(lambda: activations.Family(config, "elu", images, labels, run), 3, 1)

@@ -9,6 +9,7 @@ from foundations.errors import InputError
 from foundations.streams import Streams
 from generative.adversarial import Norm
 from labs.adversarial_examples import EPSILONS, SHOWN, Attacked, Config, load, report
+from labs.drawings.adversarial_examples import draw_pictures
 from labs.kit.data import load_images
 
 
@@ -66,6 +67,20 @@ def test_the_digits_shown_are_of_different_classes_and_keep_their_labels():
 def test_a_batch_larger_than_the_data_is_refused_before_training():
     with pytest.raises(InputError, match="batch_size=50000"):
         load(Config(batch_size=50_000), Notebook())
+
+
+def test_images_that_are_not_square_are_refused_before_training():
+    with pytest.raises(InputError, match="data='tall': must be of 28x28 or 32x32 images, not 28x32"):
+        load(Config(data="tall"), Notebook(train_images=torch.zeros(1438, 1, 32, 28, dtype=torch.uint8)))
+
+
+def test_the_pictures_name_the_attack_and_each_images_true_class():
+    labels = torch.tensor([3, 8])
+    shown = Attacked(0.5, torch.zeros(2, 1, 28, 28), torch.tensor([3, 5]), torch.tensor([0.9, 0.6]))
+    figure = draw_pictures(dict.fromkeys(results(), shown), "l2", labels, tuple("0123456789"), Config())
+    assert "(PGD), 20 steps: the whole change" in figure.get_suptitle()
+    rows = [axes.get_ylabel() for axes in figure.axes if axes.get_ylabel()]
+    assert rows == ["3", "8"] * 2  # against either network
 
 
 @pytest.mark.parametrize(

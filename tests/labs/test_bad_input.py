@@ -136,9 +136,9 @@ DATA: dict[str, tuple[dict[str, bytes], list[str]]] = {
         changed(LABELS, lambda _: idx(np.zeros(7, np.uint8))),
         [LABELS, "7 labels for 400 images"],
     ),
-    "large-images": (idx_files(side=32), ["data='mine': grey images of 32x32 pixels; must be grey, 28x28"]),
-    "few-training-images": (idx_files(count=100), ["data='mine': 100 training images; must be at least 320"]),
-    "few-test-images": (idx_files(tests=100), ["data='mine': 100 test images; must be at least 320"]),
+    "large-images": (idx_files(side=32), ["data='mine': must be of grey images, 28x28; these are grey, 32x32"]),
+    "few-training-images": (idx_files(count=100), ["data='mine': must be of 320 training images at least"]),
+    "few-test-images": (idx_files(tests=100), ["data='mine': must be of 320 test images at least"]),
     "one-of-four-files": ({PICTURES: idx_files()[PICTURES]}, [LABELS, "missing"]),
 }
 

@@ -11,7 +11,7 @@ from foundations.losses import cross_entropy_from_logits
 from foundations.optimizers import SGD
 from foundations.streams import Streams
 from foundations.training import SupervisedLearner
-from labs.cnn_architectures import FAMILIES, Config, build, build_deep, load
+from labs.cnn_architectures import FAMILIES, NARROW, Config, build, build_deep, load
 from labs.kit.data import load_images
 
 
@@ -28,7 +28,7 @@ class Unwatched:
 @pytest.mark.parametrize("width", [0.5, 1.0])
 def test_every_family_gives_ten_logits_of_a_digit(family, width):
     run = Unwatched()
-    network = build(family, width, run.load_images("digits"), run.streams, run)
+    network = build(family, width * NARROW[family], run.load_images("digits"), run.streams, run)
     assert network(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
     assert count_parameters(network) < 400_000
 

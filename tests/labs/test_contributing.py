@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 import torch
+from states import assert_resumes_exactly
 
 import agents
 from foundations import Streams
@@ -51,12 +52,7 @@ def test_the_agent_balances_the_pole(my_agent, seed):
 
 
 def test_the_agent_resumes_exactly(my_agent):
-    whole, first, second = (my_agent.CrossEntropy("CartPole-v1", 4, Streams(0), candidates=6) for _ in range(3))
-    straight = [dict(metrics) for _, metrics in zip(range(3), whole.learn(), strict=False)]
-    for _ in zip(range(2), first.learn(), strict=False):
-        pass
-    second.load_state_dict(first.state_dict())
-    assert dict(next(second.learn())) == straight[2]
+    assert_resumes_exactly(lambda: my_agent.CrossEntropy("CartPole-v1", 4, Streams(0), candidates=6), 2, 1)
 
 
 def test_the_agent_is_an_agent(my_agent):

@@ -37,11 +37,12 @@ def test_a_part_of_the_training_images_keeps_its_labels():
 
 
 def test_test_images_are_drawn_to_zero_and_one_at_their_brightness_and_always_alike():
-    rows = torch.tensor([[0, 51, 255]], dtype=torch.uint8).repeat(4_000, 1)
-    drawn = binary(rows, Unwatched(), "test")
+    rows = torch.tensor([0, 51, 255], dtype=torch.uint8).view(1, 1, 1, 3).repeat(4_000, 1, 1, 1)
+    drawn = binary(rows, "test", Unwatched())
+    assert drawn.shape == (4_000, 3)
     assert set(drawn.unique().tolist()) == {0.0, 1.0}
     torch.testing.assert_close(drawn.mean(0), torch.tensor([0, 0.2, 1]), rtol=0, atol=0.03)
-    assert torch.equal(drawn, binary(rows, Unwatched(), "test"))
+    assert torch.equal(drawn, binary(rows, "test", Unwatched()))
 
 
 @pytest.mark.parametrize("shape", [(300, 3, 28, 28), (300, 1, 20, 20)])

@@ -222,3 +222,12 @@ def test_an_autoencoder_has_no_probabilities(place, labs_command, capsys):
     Image.fromarray(np.zeros((28, 28), np.uint8)).save(place / "black.png")
     assert labs_command("explain", "autoencoder", "--input", "black.png", "--outputs", "logits") == 2
     assert "its answer is a score" in capsys.readouterr().err
+
+
+def test_a_cartpole_agent_is_asked_beside_the_states_that_it_meets(place, labs_command, capsys):
+    push = torch.nn.Linear(4, 2, bias=False)
+    push.weight.data = torch.tensor([[0.0, 0.0, -10.0, -3.0], [0.0, 0.0, 10.0, 3.0]])
+    keep(place, "cartpole", ("ppo", push, torch.zeros(1, 4)))
+    assert labs_command("explain", "cartpole", "--input", "0,0,0.1,0", "--samples", "300") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("  +") and line.endswith("pole angle = 0.1") for line in lines)

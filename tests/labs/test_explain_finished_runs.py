@@ -42,11 +42,11 @@ def test_the_model_of_a_finished_run_is_asked_instead_of_a_new_one(start, name, 
 def test_a_run_with_another_defect_is_refused_with_what_to_add(start, capsys):
     assert start("explain_anomaly") == 0
     assert start("explain_anomaly", run="last", defect="7") == 2
-    assert "must be with the defect of this one: add --defect 4" in capsys.readouterr().err
+    assert "must be a run with --defect 7, or add --defect 4 as it had" in capsys.readouterr().err
 
 
 @pytest.mark.slow
 def test_a_run_of_another_lab_is_refused(start, run_toy, capsys):
     assert run_toy(steps=2) == 0
     assert start("explain_tabular", run="last") == 2
-    assert "toy" in capsys.readouterr().err
+    assert "must be a run of explain_tabular, not of toy" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""What the lab that explains digits does beside training: orders, the trial, mending mistakes."""
+"""What the lab that explains digits does beside training: which digits it shows, and what it says of the trial."""
 
 from types import SimpleNamespace
 
@@ -8,85 +8,10 @@ import torch
 
 import explain
 import foundations
-from explain.hiding import hide_segments
-from labs.explain_image import (
-    CHANCE,
-    GRADIENTS,
-    LIME,
-    Config,
-    Explained,
-    agreements,
-    choose,
-    hides,
-    mend,
-    orders_of,
-    tell_trials,
-)
-
-CELLS = explain.grid(28, 28, 7)
-CONFIG = Config(samples=400, orders=3)
-
-
-def left_or_right(batch):
-    """The share of the ink in the left and the right half: of class 0 and 1."""
-    halves = torch.stack([batch[..., :14].sum(dim=(1, 2, 3)), batch[..., 14:].sum(dim=(1, 2, 3))], dim=1) + 1e-3
-    return halves / halves.sum(dim=1, keepdim=True)
-
-
-BOX = explain.BlackBox(left_or_right)
-
-
-def explained(image, truth):
-    reason = explain.explain_image(BOX, image, layout="CHW", segments=CELLS, fill=0, samples=400, seed=0)
-    gradients = reason.weights_of()[None] * 2
-    return Explained(image[None], torch.tensor([truth]), [reason], gradients)
-
-
-@pytest.fixture(scope="module")
-def mostly_left():
-    """Ink in three cells on the left, and half as dark in one on the right."""
-    image = torch.zeros(1, 28, 28)
-    for row, column in ((4, 0), (12, 4), (20, 8)):
-        image[0, row : row + 4, column : column + 4] = 1
-    image[0, 12:16, 20:24] = 0.5
-    return image
-
-
-def test_what_speaks_for_the_answer_comes_first_in_both_orders(mostly_left):
-    digits = explained(mostly_left, 0)
-    orders = orders_of(digits, CONFIG)
-    inked = [7, 22, 37]
-    assert sorted(orders[LIME][0][:3].tolist()) == inked
-    assert orders[LIME][0][-1] == 26
-    assert sorted(orders[GRADIENTS][0][:3].tolist()) == inked
-    assert orders[CHANCE][0].shape == (3, 49)
-
-
-def test_the_trial_tells_an_order_from_its_reverse(mostly_left):
-    digits = explained(mostly_left, 0)
-    best = orders_of(digits, CONFIG)[LIME]
-    good, bad = (
-        explain.trial_by_hiding(BOX, hides(digits, CELLS), order, digits.said) for order in (best, [best[0][::-1]])
-    )
-    assert good.deletion.shape == good.insertion.shape == (1, 50)
-    assert explain.area_under(good.deletion)[0] < explain.area_under(bad.deletion)[0]
-    assert explain.area_under(good.insertion)[0] > explain.area_under(bad.insertion)[0]
-
-
-def test_a_mistake_is_mended_by_hiding_what_misled(mostly_left):
-    mistakes = explained(mostly_left, 1)
-    assert mistakes.reasons[0].contrast(1).argmax() in (7, 22, 37)
-    ((hidden, answers),) = mend(mistakes, BOX, CELLS, CONFIG)
-    assert np.flatnonzero(hidden).tolist() == [7, 22, 37]
-    assert answers.shape == (4, 2)
-    assert answers[0].argmax() == 1
-    wanted = BOX(hide_segments(mostly_left, layout="CHW", segments=CELLS, fill=0)(hidden[None]))
-    np.testing.assert_allclose(answers[0], wanted[0], atol=1e-6)
-
-
-def test_both_methods_are_compared_on_cells_with_ink(mostly_left):
-    (found,) = agreements(explained(mostly_left, 0), CELLS)
-    assert found == pytest.approx((1.0, 1.0))
+from explain.image_trials import CHANCE, GRADIENTS, LIME
+from foundations.errors import InputError
+from labs.drawings.explain_image import draw_doubtful
+from labs.explain_image import Config, choose, load, tell_trials
 
 
 def trial(deletion, insertion):
@@ -105,7 +30,7 @@ def test_promises_that_are_not_kept_are_said():
     assert notes == []
 
 
-def test_without_mistakes_the_least_sure_answers_stand_in():
+def test_without_mistakes_the_least_sure_answers_are_shown():
     notes = []
     run = SimpleNamespace(note=notes.append, summary=lambda values: None, streams=foundations.Streams(0))
     labels = torch.arange(20) % 2
@@ -123,3 +48,23 @@ def test_the_surest_mistakes_come_first():
     right, wrong = choose(answers, torch.tensor([0] * 15), Config(explained=10), run)
     assert wrong.tolist() == [13, 14, 12]
     assert len(set(right.tolist())) == 10
+
+
+def test_right_answers_that_are_shown_are_not_called_mistakes():
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 2), torch.nn.Softmax(1))
+    images = torch.rand(2, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    box, cells = explain.BlackBox(network), explain.grid(28, 28, 4)
+    right = torch.from_numpy(box(images).argmax(axis=1))
+    data = SimpleNamespace(class_names=("0", "1"))
+    for truth, said in ((right, "Right answers that it was least sure of"), (1 - right, "Mistakes")):
+        found = explain.explain_both_ways(box, images, truth, layout="CHW", segments=cells, samples=50, seed=0)
+        turned = found.mend(1, 1, 0) if found.mistaken else []
+        figure = draw_doubtful(found, turned, data, 6)
+        assert figure.get_suptitle().startswith(said)
+        assert len(figure.axes) == (8 if found.mistaken else 6)
+
+
+def test_more_classes_than_are_all_explained_are_refused():
+    images = SimpleNamespace(train_images=torch.zeros(1, 1, 28, 28), class_names=tuple("abcdefghijk"))
+    with pytest.raises(InputError, match="of at most 10 classes, not 11"):
+        load(Config(data="letters"), SimpleNamespace(load_images=lambda spec: images))

@@ -1,39 +1,32 @@
 """What the lab `explain_policy` plays, that its trial tells good orders from bad ones, and that its rules are known."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+import torch
 
 import agents
 import explain
-from foundations.errors import InputError
 from foundations.streams import Streams
 from labs.drawings.explain_policy import NAMES, film_frames
 from labs.explain_policy import (
     HAND_MADE,
     Config,
-    Policy,
     Pusher,
-    explain_states,
-    finished,
     gather,
     keep_states,
     one_episode,
-    rule_policy,
-    turning,
+    policy_of,
 )
 
 CONFIG = Config(samples=300, film_steps=25)
-RULE = rule_policy(explain.LinearRule(np.array(HAND_MADE), np.zeros(4)))
-
-
-class FakeRun:
-    def __init__(self):
-        self.streams = Streams(0)
+RULE = explain.TwoActions(explain.BlackBox(explain.LinearRule(np.array(HAND_MADE), np.zeros(4))))
 
 
 @pytest.fixture(scope="module")
 def states():
-    return gather(RULE, FakeRun())
+    return gather(RULE, Streams(0))
 
 
 def test_the_rule_written_by_hand_balances_the_pole():
@@ -58,16 +51,22 @@ def test_an_episode_has_a_picture_and_an_explanation_for_each_step(states):
 
 def test_the_named_number_turns_more_pushes_than_a_random_one(states):
     background = explain.Background(states, names=NAMES)
-    found = explain_states(RULE, states[:60], background, CONFIG)
-    turned = turning(RULE, found, background, 0)
-    assert turned["explanation"][0] == turned["random"][0] == 0
-    assert turned["explanation"][1] > 2 * turned["random"][1]
-    assert turned["explanation"][4] == pytest.approx(turned["random"][4])
+    found = RULE.explain(states[:60], background, samples=300, seed=0)
+    turned = RULE.turning(found, background, draws=24, seed=0)
+    named, random = turned.named.mean(axis=0), turned.random.mean(axis=(0, 1))
+    assert named[0] == random[0] == 0
+    assert named[1] > 2 * random[1]
+    assert named[4] == pytest.approx(random[4])
 
 
-def test_values_are_explained_against_their_own_threshold(states):
-    box = explain.BlackBox(lambda rows: rows @ np.array(HAND_MADE), outputs="values", names=("Q(right) - Q(left)",))
-    values = Policy(box, 0, "Q(right) - Q(left)", 0.0)
+def test_values_are_played_by_their_own_threshold(states):
+    class Values(torch.nn.Module):
+        def forward(self, rows):
+            score = rows @ torch.tensor(HAND_MADE)
+            return torch.stack([100 - score, 100 + score], dim=1)
+
+    values = explain.TwoActions.of_values(Values(), ("left", "right"))
+    assert (values.quantity, values.threshold) == ("Q(right) - Q(left)", 0.0)
     np.testing.assert_array_equal(
         Pusher(values).act(states[:50], np.zeros(50, bool)), Pusher(RULE).act(states[:50], np.zeros(50, bool))
     )
@@ -82,7 +81,6 @@ def test_kept_states_are_read_back(states, tmp_path):
     np.testing.assert_allclose(table.to_numpy(), states)
 
 
-def test_an_agent_of_a_run_that_is_not_there_is_refused(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match="there are no runs"):
-        finished("last")
+@pytest.mark.parametrize(("name", "quantity"), [("ppo", "P(right)"), ("sb3-dqn", "Q(right) - Q(left)")])
+def test_the_agent_of_a_finished_run_is_read_by_what_its_network_answers(name, quantity):
+    assert policy_of(SimpleNamespace(name=name, module=torch.nn.Linear(4, 2))).quantity == quantity

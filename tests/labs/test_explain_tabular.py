@@ -14,14 +14,17 @@ SLOPES = np.array([5.0, 0.0, 0.0, 2.0])
 CONFIG = Config(samples=500, explained=20)
 
 
+def model_of(function, rows):
+    return explain.TableModel(explain.BlackBox(function, outputs="values"), explain.Background(rows))
+
+
 @pytest.fixture
 def task():
     rows = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 4)), columns=list("abcd"))
     truth = rows.to_numpy() @ SLOPES
     truth[7] += 50  # the answer that will be most in error
     return Task(
-        box=explain.BlackBox(lambda frame: frame.to_numpy() @ SLOPES, outputs="values"),
-        background=explain.Background(rows),
+        model=model_of(lambda frame: frame.to_numpy() @ SLOPES, rows),
         test=rows,
         truth=truth,
         quantity="sum",
@@ -53,12 +56,12 @@ def test_four_different_cases_are_looked_at_and_the_worst_mistake_is_one(task):
     cases = choose_cases(task)
     assert cases["worst mistake"] == 7
     assert len(set(cases.values())) == 4
-    answers = task.answer(task.test)
+    answers = task.model.answer(task.test)
     assert answers[cases["lowest"]] < answers[cases["in the middle"]] < answers[cases["highest"]]
 
 
 def test_a_case_that_the_line_misses_is_said_to_be_in_doubt(task):
-    steep = dataclasses.replace(task, box=explain.BlackBox(lambda frame: np.sin(40 * frame["a"]), outputs="values"))
+    steep = dataclasses.replace(task, model=model_of(lambda frame: np.sin(40 * frame["a"]), task.test))
     run = FakeRun()
     look_at_cases(steep, CONFIG, run)
     assert all("the line fits badly" in row["doubts"] for row in run.tables["trust"])

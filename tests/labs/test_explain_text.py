@@ -6,16 +6,14 @@ import torch
 
 import explain
 from foundations.errors import InputError
+from labs.drawings.explain_text import draw_strongest
 from labs.explain_text import (
-    DECIDING,
     Config,
     Reader,
     divide,
     look_at_sentences,
     made_up,
     main,
-    origin,
-    turning,
 )
 
 PRAISE, BLAME = ("moving", "bright", "clever"), ("dull", "clumsy", "tired")
@@ -64,13 +62,6 @@ def test_the_tested_tenth_is_apart_and_is_that_of_the_lab_sentiment():
     np.testing.assert_array_equal(test, sentiment_divide(data, 0, SentimentConfig(seed=3), Run()).test)
 
 
-def test_removing_the_named_words_turns_verdicts_that_random_words_leave(found):
-    turned = turning(READER.box, found, 0)
-    assert not turned["named"][:, 0].any()
-    assert turned["named"][:, DECIDING].mean() >= 0.5
-    assert turned["random"][:, DECIDING].mean() < 0.3
-
-
 def test_sentences_are_shown_with_their_doubts(found):
     class Run:
         notes, tables, files, figures = [], {}, {}, {}
@@ -117,7 +108,7 @@ def test_too_many_classes_are_refused():
         divide(many, 0)
 
 
-def test_a_network_of_a_run_that_is_not_there_is_refused(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match="there are no runs"):
-        origin("last")
+def test_words_are_ranked_on_the_side_that_they_speak_for():
+    figure = draw_strongest({"moving": 0.3, "film": 0.1, "dull": -0.2}, ("negative", "positive"))
+    against, in_favour = ([label.get_text() for label in axes.get_yticklabels()] for axes in figure.axes)
+    assert (against, in_favour) == (["dull"], ["moving", "film"])

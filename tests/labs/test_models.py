@@ -2,16 +2,19 @@
 
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import mlflow
 import pytest
 from mlflow.exceptions import MlflowException
 
+from foundations.errors import InputError
 from labs.kit import models, registry, tracking
 from labs.kit.ends import MachineError
 from labs.kit.folder import all_runs
 from labs.kit.lab import load
 from labs.kit.launch import execute
+from labs.kit.loading import Loading
 
 KEEPING = str(Path(__file__).parent / "keeping_lab.py")
 
@@ -101,6 +104,46 @@ def test_a_model_that_is_nowhere_is_the_machines_fault(keep):
     run = keep()
     with pytest.raises(MachineError, match="'part9' of run "):
         tracking.stored_model(run.path.name, "part9")
+
+
+# What a lab takes of another run --------------------------------------------------------------------------------------
+
+
+class Taking(Loading):
+    """The part of a run that loads, with what it recorded; `before`: the record of the run that it repeats."""
+
+    device = "cpu"
+
+    def __init__(self, before=None):
+        self._origin, self._facts, self.notes = SimpleNamespace(before=before or {}), {}, []
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+def test_a_run_of_another_lab_is_refused_with_how_to_get_one(keep):
+    keep(run_name="one")
+    with pytest.raises(
+        InputError, match=r"run='one': must be a run of cartpole, not of keeping_lab; .*labs\.cartpole`"
+    ):
+        models.load_model("one", lab="cartpole")
+
+
+def test_a_run_with_other_settings_is_refused_with_what_to_add(keep):
+    keep(run_name="one", samples=5)
+    assert models.load_model("one", lab="keeping_lab", same={"samples": 5}).config["samples"] == 5
+    with pytest.raises(InputError, match="must be a run with --samples 7, or add --samples 5 as it had"):
+        models.load_model("one", same={"samples": 7})
+
+
+def test_a_repeated_run_takes_the_model_that_was_the_last_one_then(keep):
+    keep(run_name="one")
+    first = Taking()
+    assert first.load_model("last", lab="keeping_lab", samples=100).run.record["name"] == "one"
+    assert first.notes == ["the model is that of run one of keeping_lab"]
+    keep(run_name="two")
+    assert Taking(first._facts).load_model("last", lab="keeping_lab").run.record["name"] == "one"
+    assert Taking().load_model("last", lab="keeping_lab").run.record["name"] == "two"
 
 
 # How they are registered ----------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@ import math
 from typing import Any
 
 import pytest
-import torch
+from states import assert_resumes_exactly
 
 import foundations
 from foundations.errors import InputError
@@ -28,16 +28,10 @@ def go(search: Search, trials: int) -> list[dict[str, float]]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_search_goes_on_behind_its_trials_exactly_as_it_would_have(way, tmp_path):
-    straight = a_search(way)
-    go(straight, 27)
-    first, second = a_search(way), a_search(way)
-    go(first, 14)
-    torch.save(first.state_dict(), tmp_path / "state.pt")
-    second.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
-    go(second, 13)
-    assert [trial.params for trial in second.trials] == [trial.params for trial in straight.trials]
-    assert second.values() == straight.values()
+def test_a_search_goes_on_behind_its_trials_exactly_as_it_would_have(way):
+    straight, resumed = assert_resumes_exactly(lambda: a_search(way), 14, 13)
+    assert [trial.params for trial in resumed.trials] == [trial.params for trial in straight.trials]
+    assert resumed.values() == straight.values()
 
 
 def test_a_grid_visits_each_of_its_points_once():

@@ -9,11 +9,12 @@ import torch
 from foundations.errors import InputError
 from foundations.inspection import count_parameters
 from foundations.streams import Streams
-from labs.drawings.vae_mnist import pairs_of
+from generative.bounds import ElboTerms
+from labs.drawings.vae_mnist import draw_bounds, pairs_of
 from labs.kit.data import load_images
 from labs.kit.lab import load as load_lab
 from labs.kit.launch import execute
-from labs.vae_mnist import Config, build, load, see
+from labs.vae_mnist import Config, Judged, build, load, report, see
 
 
 class Unwatched:
@@ -23,9 +24,44 @@ class Unwatched:
 
     def __init__(self, **changes):
         self.images = replace(load_images("digits"), **changes)
+        self.notes = []
 
     def load_images(self, spec):
         return self.images
+
+    def history(self, name):
+        return PAST[name]
+
+    def table(self, name, rows):
+        self.rows = [tuple(row.values()) for row in rows]
+
+    def summary(self, figures):
+        pass
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+PAST = {
+    "nats/bound": ([1, 2, 3], [-300.0, -110.0, -92.0]),
+    "nats/reconstruction": ([1, 2, 3], [-295.0, -100.0, -90.0]),
+    "nats/kl": ([1, 3], [5.0, 14.0]),
+    "validation/bound": ([3], [-105.0]),
+}
+
+
+def judged(kl=1.0):
+    """Of 40 images and 10 latent units, all active: 20 images of -50 nats, then 20 of -70; an estimate of the first."""
+    likelihood = torch.tensor([-50.0, -70.0]).repeat_interleave(20)
+    means = torch.randn(40, 10, generator=Streams(0).torch("means"))
+    return Judged(ElboTerms(likelihood, torch.full((40, 10), kl), means), nats=55.0, error=2.0, estimated=20)
+
+
+def curves(**settings):
+    """What is drawn of the bounds: the left panel, and its curves by name."""
+    figure = draw_bounds(judged(), 50, Config(**settings), Unwatched())
+    axes = figure.axes[0]
+    return axes, {line.get_label(): line for line in axes.lines}
 
 
 def learner_of(**settings):
@@ -67,6 +103,60 @@ def test_paths_of_a_conditional_vae_join_images_of_one_class():
 def test_a_batch_larger_than_the_data_is_refused():
     with pytest.raises(InputError, match="batch_size=2000: must be between 1 and 1438"):
         learner_of(batch_size=2_000)
+
+
+def test_static_binarization_of_grey_pixels_is_refused():
+    with pytest.raises(InputError, match="binarization='static': must be left out for the gaussian likelihood"):
+        load(Config(likelihood="gaussian", binarization="static"), Unwatched())
+
+
+def test_training_and_test_are_compared_by_the_elbo_even_where_another_bound_is_climbed():
+    _, drawn = curves(objective="importance_weighted")
+    training = drawn["training: -ELBO"]  # at the steps of which both of its terms were kept
+    assert (training.get_xdata().tolist(), training.get_ydata().tolist()) == ([1, 3], [202, 202])
+    assert drawn["test: -ELBO, 40 images"].get_ydata().tolist() == [105]
+    assert drawn["training: -L_k, k = 50, climbed"].get_ydata().tolist() == [205, 110, 101]
+
+
+def test_no_curve_of_the_bounds_is_cut_off():
+    axes, drawn = curves()
+    low, high = axes.get_ylim()
+    assert all(low < value < high for line in drawn.values() for value in line.get_ydata())
+
+
+@pytest.mark.parametrize(("conditional", "named"), [(True, "log p(x | label)"), (False, "log p(x)")])
+def test_the_figure_of_the_bounds_says_what_is_bounded_and_of_how_many_images(conditional, named):
+    axes, drawn = curves(conditional=conditional)
+    assert axes.get_title() == f"Bounds on -{named}: lower is better"
+    assert f"test: -{named} \u2264 55.0 \u00b1 2.0 (standard error), k = 500, 20 images" in drawn
+
+
+def test_the_figure_of_the_units_says_what_they_say_in_all():
+    figure = draw_bounds(judged(0.25), 1, Config(), Unwatched())
+    assert figure.axes[1].get_title() == "10 of 10 latent units are active,\ndivergence 2.5 nats in all"
+
+
+def test_bound_and_estimate_are_told_of_the_same_images_too():
+    run = Unwatched()
+    report(judged(), Config(data="digits"), run)
+    assert run.rows == [
+        ("-ELBO, 40 images", "70.00"),
+        ("-ELBO, the first 20 of them", "60.00"),
+        ("-log p(x) at most, k = 500 latents, the same 20 images", "55.00 (standard error 2.00)"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kl", "settings", "noted"),
+    [
+        (0.014, {}, "posterior collapse: 10 of 10 latent units are active, and all together say 0.14 nats"),
+        (1.0, {"likelihood": "gaussian"}, "grey pixels: a density's nats"),
+    ],
+)
+def test_what_figures_hide_is_noted(kl, settings, noted):
+    run = Unwatched()
+    report(judged(kl), Config(**settings), run)
+    assert run.notes[-1].startswith(noted)
 
 
 @pytest.mark.slow

@@ -35,15 +35,64 @@ class ImageData(Data):
         """How many images are in each part."""
         return {"train": len(self.train_labels), "test": len(self.test_labels)}
 
-    def subset(self, count: int, generator: torch.Generator) -> "ImageData":
-        """The same data with at most `count` training images, drawn at random, so shuffled; all test images stay.
+    @property
+    def are_digits(self) -> bool:
+        """Whether the classes are the ten digits by name, which the judge of made digits can read."""
+        return self.class_names == tuple("0123456789")
 
+    def require_grey(self, spec: str, side: int = 28) -> None:
+        """Raise InputError, naming the data `spec` as the user gave it, unless all images are grey, `side` x `side`."""
+        for images in (self.train_images, self.test_images):
+            channels, height, width = images.shape[1:]
+            kind = "grey" if channels == 1 else "coloured"
+            fits = (channels, height, width) == (1, side, side)
+            require(fits, "data", spec, f"of grey images, {side}x{side}; these are {kind}, {width}x{height}")
+
+    def subset(self, count: int, generator: torch.Generator, *, test_count: int | None = None) -> "ImageData":
+        """The same data with at most `count` training images, drawn at random, so shuffled.
+
+        With `test_count` at most so many test images are drawn likewise, after them; else all stay in their order.
         At random, since the first images of a folder may all be of one class. The fingerprint is still that of the
         whole data. Raises: InputError for a count below 1.
         """
         require(count >= 1, "count", count, "at least 1 training image")
         chosen = torch.randperm(len(self.train_labels), generator=generator)[:count]
-        return replace(self, train_images=self.train_images[chosen], train_labels=self.train_labels[chosen])
+        part = replace(self, train_images=self.train_images[chosen], train_labels=self.train_labels[chosen])
+        if test_count is None:
+            return part
+        require(test_count >= 1, "test_count", test_count, "at least 1 test image")
+        held = torch.randperm(len(self.test_labels), generator=generator)[:test_count]
+        return replace(part, test_images=self.test_images[held], test_labels=self.test_labels[held])
+
+    def of_classes(self, classes: range, count: int | None = None, test_count: int | None = None) -> "ImageData":
+        """The images of some neighbouring classes alone, in their order, their labels counted from 0.
+
+        At most the first `count` training and `test_count` test images. Raises: InputError for classes that are not
+        there.
+        """
+        known, asked = range(len(self.class_names)), list(classes)
+        inside = len(asked) >= 1 and asked == list(known)[classes.start : classes.stop]
+        require(inside, "classes", asked, f"one or more neighbours among {list(known)}")
+
+        def part(images: Tensor, labels: Tensor, most: int | None) -> tuple[Tensor, Tensor]:
+            chosen = ((labels >= classes.start) & (labels < classes.stop)).nonzero()[:most, 0]
+            return images[chosen], labels[chosen] - classes.start
+
+        train_images, train_labels = part(self.train_images, self.train_labels, count)
+        test_images, test_labels = part(self.test_images, self.test_labels, test_count)
+        return replace(
+            self,
+            train_images=train_images,
+            train_labels=train_labels,
+            test_images=test_images,
+            test_labels=test_labels,
+            class_names=self.class_names[classes.start : classes.stop],
+        )
+
+    def to(self, device: torch.device) -> "ImageData":
+        """The same data, all tensors on `device`."""
+        parts = ("train_images", "train_labels", "test_images", "test_labels")
+        return replace(self, **{name: getattr(self, name).to(device) for name in parts})
 
 
 def load_images(spec: str | Path) -> ImageData:
