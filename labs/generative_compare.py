@@ -44,7 +44,7 @@ GANS: "dict[Model, str]" = {
 
 @dataclass(frozen=True)
 class Config(kit.Config):
-    """Settings of the lab; the default steps give each model about 20 seconds."""
+    """Settings of the lab; the default steps take about 20 seconds a model, of adversarial networks a minute."""
 
     data: str = "mnist"
     """Data set: mnist, digits, or a folder of 28x28 grey images in one sub-folder a class."""
@@ -62,13 +62,13 @@ class Config(kit.Config):
     """Updates of the belief network's upper machine, of 512 hidden units, which sees the labels too."""
     sweeps: kit.Count = 40
     """Sweeps of the chains that the Boltzmann machines draw by."""
-    dense_steps: kit.Count = 800
+    dense_steps: kit.Count = 2_000
     """Updates of the dense generator."""
-    dcgan_steps: kit.Count = 800
+    dcgan_steps: kit.Count = 2_400
     """Updates of the convolutional generator."""
-    conditional_steps: kit.Count = 800
+    conditional_steps: kit.Count = 2_400
     """Updates of the generator that is told which digit to draw."""
-    wgan_gp_steps: kit.Count = 150
+    wgan_gp_steps: kit.Count = 500
     """Updates of the generator with a Wasserstein critic, which makes five for each of them."""
     samples: Looks = ENOUGH
     """Images that each model draws, at most; never more than there are real ones to test with."""

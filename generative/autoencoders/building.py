@@ -29,10 +29,10 @@ HIDDEN: dict[str, tuple[int, ...]] = {
 }
 """Widths between image and code of the models of dense layers; those of `deep` are Hinton and Salakhutdinov's."""
 
-SPARSE_RATE, SPARSE_STRENGTH = 0.05, 1e-2
+SPARSE_RATE, SPARSE_STRENGTH = 0.1, 5e-3
 """Where the KL penalty of the sparse model holds each unit's mean, and its weight: weaker, the mean stays above."""
 
-SPARSE_NOISE = 0.1
+SPARSE_NOISE = 0.03
 """Standard deviation of the noise on the sparse model's code, whose units have a range of 1.
 
 Without noise any decoder can enlarge small differences, and the penalty is met by units that all idle near the rate."""
@@ -61,13 +61,14 @@ def build_autoencoder(
     - dense, deep: layers of widths `hidden` (None: the model's own, `HIDDEN`), the decoder their mirror.
     - conv: two convolutions of `channels` and twice as many, each halving the side, and the mirror of them.
     - denoising: dense, and the images that go in are moved a little and made noisy (`soil`, or `corrupt`).
-    - sparse: denoising with a code of sigmoids, each at 0.05 on average (`kl_sparsity`, or `sparsity`), and noise on
+    - sparse: denoising with a code of sigmoids, each at 0.1 on average (`kl_sparsity`, or `sparsity`), and noise on
       it: an image is told by the few units that stand out of the noise.
 
     Other codes are normalised over the batch. Where `code_noise` or `sparsity` asks something of their size, their
     spread is fixed (`fixed_spread`): noise of 0.5 is then half of each number's standard deviation. `code_noise` None:
-    0.1 for sparse, else none. AdamW (without decay); its learning rate rises for a tenth of the steps, then falls along
-    a cosine to 0.
+    0.03 for sparse, else none.
+
+    AdamW (without decay); its learning rate rises for a tenth of the steps, then falls along a cosine to 0.
     Raises: InputError for an unknown model, images of other kinds, and impossible settings.
     """
     require_choice("model", model, get_args(Model))

@@ -163,8 +163,8 @@ def draw_compression(compressions: "Mapping[str, Sequence[Compression]]") -> "Fi
     figure, axes = plt.subplots(figsize=(6.8, 4.2))
     for (name, points), colour in zip(compressions.items(), colours, strict=False):
         axes.plot([p.rate for p in points], [p.psnr for p in points], "-o", color=colour, label=name)
-        for point in points:
-            place = (0, -14 if name == "PCA" else 7)
+        for point, *rivals in zip(points, *compressions.values(), strict=True):
+            place = (0, 7) if point.psnr >= max(each.psnr for each in rivals) else (0, -14)
             axes.annotate(
                 f"{point.bits}", (point.rate, point.psnr), place, textcoords="offset points", ha="center", fontsize=8
             )

@@ -62,31 +62,38 @@ def draw_filters(rbm: "RBM") -> "Figure":
 def draw_curves(scores: "LogLikelihood", config: "Config", run: kit.Run) -> "Figure":
     """Log-likelihood of the first machine, the dreaming chains' free energy, the errors while fine-tuning."""
     colours = kit.figures.COLOURS  # the project's style comes with them
+    import numpy as np
     from matplotlib import pyplot as plt
 
-    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 3.8))
-    at, values = run.history("rbm/log_likelihood/test")
-    bounds = [run.history(f"rbm/log_likelihood/test_{end}")[1] for end in ("low", "high")]
-    left.fill_between(at, *bounds, color=colours[0], alpha=0.25, label="3 standard errors of the quick look")
-    left.plot(at, values, color=colours[0], marker="o", markersize=3, label="this machine, quick looks")
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 4.3))
+    at, values = (np.asarray(each) for each in run.history("rbm/log_likelihood/test"))
+    low_ends, high_ends = (run.history(f"rbm/log_likelihood/test_{end}")[1] for end in ("low", "high"))
+    closed = np.asarray(high_ends) < 0  # 0, certainty, is no upper end
+    if closed.any():
+        band = {"color": colours[0], "alpha": 0.25, "label": "3 standard errors"}
+        left.fill_between(at, low_ends, high_ends, where=closed, **band)
+    left.plot(at, values, color=colours[0], marker="o", markersize=4, label="this machine, quick looks")
+    if not closed.all():
+        hollow = {"marker": "o", "markersize": 4, "linestyle": "", "markerfacecolor": "white", "color": colours[0]}
+        left.plot(at[~closed], values[~closed], label="too few chains count for an upper end", **hollow)
     final, low, high = scores
     ends = [[final - low], [min(high, final + 3) - final]]  # a bar may have no upper end but 0
     style = {"fmt": "D", "markersize": 6, "capsize": 4, "label": f"long annealing: {final:.2f}"}
     left.errorbar(at[-1:], [final], yerr=ends, color=colours[1], **style)
     left.axhline(PUBLISHED_LIKELIHOOD, color=colours[6], linestyle=":", label="CD-25 (published)")
-    left.set_ylim(min(bounds[0]) - 3, max(*values, PUBLISHED_LIKELIHOOD) + 3)
+    left.set_ylim(min(low_ends) - 3, max(*values, PUBLISHED_LIKELIHOOD) + 3)
     left.set(title="First machine, test images", xlabel="update", ylabel="log-likelihood (nats an image)")
     middle.plot(*run.history("dreaming/free_energy"), color=colours[2])
     middle.set(title="Chains that dream", xlabel="sweep", ylabel="mean free energy (nats)")
-    at, values = run.history(f"{PHASES[config.fine_tuning]}/error/test")
-    right.plot(at, values, color=colours[1], marker="o", markersize=3, label=f"{values[-1]:.2f} % at last")
+    updates, errors = run.history(f"{PHASES[config.fine_tuning]}/error/test")
+    right.plot(updates, errors, color=colours[1], marker="o", markersize=3, label=f"{errors[-1]:.2f} % at last")
     published, source = PUBLISHED_ERRORS[config.fine_tuning]
     right.axhline(published, color=colours[6], linestyle=":", label=f"{published:g} %: {source}")
     right.set(title=f"Fine-tuning ({config.fine_tuning}), test images", xlabel="update", yscale="log")
     right.set_ylabel("error (%)")
-    right.set_yticks([tick for tick in ERROR_TICKS if tick < 2 * max(values)], minor=False)
+    right.set_yticks([tick for tick in ERROR_TICKS if tick < 2 * max(errors)], minor=False)
     right.set_yticks([], minor=True)
     right.yaxis.set_major_formatter("{x:g}")
     for axes in (left, right):
-        axes.legend(fontsize=9)
+        axes.legend(fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.16))
     return figure

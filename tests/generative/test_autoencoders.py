@@ -27,7 +27,8 @@ from generative.autoencoders import (
     mask,
     soil,
 )
-from generative.codes import PrincipalComponents, embed, psnr, reconstruct
+from generative.autoencoders.building import SPARSE_RATE
+from generative.codes import PrincipalComponents, embed, hoyer_sparsity, psnr, reconstruct
 
 MODELS = get_args(Model)
 
@@ -84,10 +85,10 @@ def test_denoising_and_sparse_models_look_at_soiled_images_and_the_others_at_cle
     assert torch.equal(seen[0], digit_images[:16] / 255) == (model not in ("denoising", "sparse"))
 
 
-def test_the_sparse_models_units_pay_nothing_at_a_rate_of_a_fifth(digit_images):
+def test_the_sparse_models_units_pay_nothing_at_their_own_rate_and_something_at_another(digit_images):
     pay = small(digit_images, "sparse")._sparsity
-    assert pay(torch.full((4, 8), 0.2)).item() == pytest.approx(0, abs=1e-8)
-    assert pay(torch.full((4, 8), 0.3)) > 0
+    assert pay(torch.full((4, 8), SPARSE_RATE)).item() == pytest.approx(0, abs=1e-6)
+    assert pay(torch.full((4, 8), SPARSE_RATE + 0.1)) > 1e-4
 
 
 def test_weights_do_not_decay_of_themselves(digit_images):
@@ -207,10 +208,11 @@ def test_the_gradient_is_that_of_the_error_and_the_penalty(digit_images):
     learner = small(digit_images, sparsity=l1_sparsity(0.1))
     network, images = learner.autoencoder.train(), digit_images[:16] / 255
     learner._leave_gradients(images)
-    found = [parameter.grad.clone() for parameter in network.parameters()]
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    found = [parameter.grad.clone() for parameter in trained]
     codes = network.encode(images)
     loss = (network.decode(codes) - images).square().mean() + 0.1 * codes.abs().sum(dim=1).mean()
-    for one, other in zip(found, torch.autograd.grad(loss, list(network.parameters())), strict=True):
+    for one, other in zip(found, torch.autograd.grad(loss, trained), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
 
 
@@ -244,20 +246,60 @@ def test_it_learns_to_reconstruct_unseen_images_better_than_principal_components
     assert psnr(test, reconstruct(learner.autoencoder, test)) > yardstick
 
 
+def trained(model, images, steps=80, **settings):
+    """The network after a short training."""
+    learner = small(images, model, steps=steps, batch_size=64, learning_rate=1e-2, **settings)
+    learn(learner, steps)
+    return learner.autoencoder
+
+
 def test_kl_sparsity_brings_the_units_to_the_wanted_rate(digit_images):
-    learner = small(digit_images, "sparse", steps=150, batch_size=64, sparsity=kl_sparsity(0.1, rate=0.2))
-    learn(learner, 150)
-    assert embed(learner.autoencoder, digit_images).mean() == pytest.approx(0.2, abs=0.04)
+    network = trained("sparse", digit_images, steps=150, sparsity=kl_sparsity(0.1, rate=0.2))
+    assert embed(network, digit_images).mean() == pytest.approx(0.2, abs=0.04)
 
 
-@pytest.mark.parametrize("noise", [0.5, 5.0])
-def test_code_noise_of_the_asked_spread_reaches_the_decoder(noise, digit_images):
-    learner, seen = small(digit_images, code_noise=noise, code_size=50), []
+@pytest.fixture(scope="module")
+def hoyer_of_dense(digit_images):
+    return hoyer_sparsity(embed(trained("dense", digit_images, code_size=16), digit_images)).mean()
+
+
+@pytest.mark.parametrize(
+    ("model", "penalty"),
+    [("sparse", None), ("sparse", l1_sparsity(3e-3)), ("dense", l1_sparsity(1e-2))],
+    ids=["KL", "L1 of rates", "L1 of normalised codes"],
+)
+def test_a_sparse_code_is_much_sparser_than_a_dense_one(model, penalty, hoyer_of_dense, digit_images):
+    codes = embed(trained(model, digit_images, code_size=16, sparsity=penalty), digit_images)
+    assert hoyer_sparsity(codes).mean() > 1.6 * hoyer_of_dense
+
+
+def test_which_units_of_a_sparse_code_are_on_depends_on_the_image(digit_images):
+    codes = embed(trained("sparse", digit_images, steps=150, code_size=16), digit_images)
+    on = codes > codes.amax(dim=0) / 4
+    assert on.float().mean() < 0.4
+    assert on.any(dim=1).float().mean() > 0.9
+    assert on.float().mean(dim=0).max() < 0.8
+
+
+@pytest.mark.parametrize(
+    ("model", "asked", "wanted"),
+    [("dense", 0.5, 0.5), ("dense", 5.0, 5.0), ("sparse", None, 0.03), ("sparse", 0.5, 0.5), ("dense", None, 0.0)],
+)
+def test_code_noise_of_the_asked_spread_reaches_the_decoder(model, asked, wanted, digit_images):
+    learner, seen = small(digit_images, model, code_noise=asked, code_size=50), []
     learner.autoencoder.encoder.register_forward_hook(lambda module, given, codes: seen.append(codes))
     learner.autoencoder.decoder.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
     learner._leave_gradients(digit_images[:200] / 255)
     codes, shaken = seen
-    assert (shaken - codes).std().item() == pytest.approx(noise, rel=0.03)
+    assert (shaken - codes).std().item() == pytest.approx(wanted, rel=0.03)
+
+
+@pytest.mark.parametrize("model", ["dense", "conv"])
+def test_the_code_cannot_grow_to_drown_the_noise(model, digit_images):
+    images = digit_images[:300]
+    network = trained(model, images, steps=30 if model == "dense" else 10, code_noise=2.0)
+    spread = network.train().encode(images / 255).std(dim=0)
+    torch.testing.assert_close(spread, torch.ones(8), rtol=0, atol=0.01)
 
 
 def test_validation_is_the_error_of_clean_images_when_it_is_due(digit_images):

@@ -8,7 +8,8 @@ import torch
 
 from foundations.errors import InputError
 from foundations.streams import Streams
-from labs.autoencoder_mnist import Config, load
+from labs.autoencoder_mnist import Config, _tell_reconstruction, load
+from labs.drawings.autoencoder_mnist import draw_reconstructions
 from labs.kit.data import load_images
 from labs.kit.lab import load as load_lab
 from labs.kit.launch import execute
@@ -22,8 +23,42 @@ class Unwatched:
     def __init__(self, **changes):
         self.images = replace(load_images("digits"), **changes)
 
+        self.notes, self.told = [], {}
+
     def load_images(self, spec):
         return self.images
+
+    def note(self, text):
+        self.notes.append(text)
+
+    def table(self, name, rows):
+        pass
+
+    def summary(self, values):
+        self.told |= values
+
+
+class Dimmed:
+    """A coder that gives images back at a `share` of their brightness; the codes are a row of noise."""
+
+    def __init__(self, share, *, dead=0):
+        self.share, self.dead = share, dead
+
+    def encode(self, images):
+        codes = torch.randn(len(images), 28, generator=torch.Generator().manual_seed(0))
+        codes[:, : self.dead] = 0.5
+        self._images = images
+        return codes
+
+    def decode(self, codes):
+        return self.share * self._images
+
+
+def tell(own, pca, **settings):
+    """The run that was told of these two coders."""
+    run = Unwatched()
+    _tell_reconstruction({"autoencoder": own, "PCA": pca}, run.images, Config(**settings), run)
+    return run
 
 
 def test_images_are_shuffled_with_their_labels_and_no_more_than_asked_for():
@@ -39,6 +74,55 @@ def test_images_are_shuffled_with_their_labels_and_no_more_than_asked_for():
 def test_more_neighbours_than_images_are_refused():
     with pytest.raises(InputError, match="neighbours=51: must be at most 50"):
         load(Config(neighbours=51, gallery=50), Unwatched())
+
+
+@pytest.mark.parametrize(("training", "test"), [(3, 100), (1000, 9)])
+def test_too_few_images_are_the_datas_fault(training, test):
+    images = load_images("digits")
+    few = {"train_images": images.train_images[:training], "test_images": images.test_images[:test]}
+    wanted = f"data='mine': must be of 128 training images or more, .*; it has {training} and {test}"
+    with pytest.raises(InputError, match=wanted):
+        load(Config(data="mine"), Unwatched(**few))
+
+
+def test_a_better_reconstruction_than_that_of_principal_components_raises_no_alarm():
+    run = tell(Dimmed(0.9), Dimmed(0.8))
+    assert run.notes == []
+    assert run.told["dead_units"] == 0
+
+
+def test_units_that_are_the_same_for_all_images_are_counted_and_raise_an_alarm():
+    run = tell(Dimmed(0.9, dead=3), Dimmed(0.8))
+    assert run.notes == ["3 of the code's 28 numbers are nearly the same for all images"]
+    assert run.told["dead_units"] == 3
+
+
+def test_an_autoencoder_no_better_than_principal_components_raises_an_alarm():
+    assert tell(Dimmed(0.8), Dimmed(0.8)).notes == [
+        "the autoencoder reconstructs no better than PCA: train for longer (--steps)"
+    ]
+
+
+def test_with_a_large_learning_rate_no_longer_training_is_advised():
+    (note,) = tell(Dimmed(0.5), Dimmed(0.8), learning_rate=1000.0).notes
+    assert note.endswith("lower --learning-rate, now 1000")
+
+
+def test_the_summary_tells_how_sparse_the_code_is():
+    sparse, full = Dimmed(1.0), Dimmed(1.0)
+    sparse.encode = lambda images: torch.eye(28)[torch.arange(len(images)) % 28]
+    sparse.decode = full.decode = lambda codes: torch.zeros(len(codes), 1, 28, 28)
+    full.encode = lambda images: torch.ones(len(images), 28)
+    assert tell(sparse, full).told["hoyer_sparsity"] == pytest.approx(1)
+    assert tell(full, full).told["hoyer_sparsity"] == pytest.approx(0, abs=1e-5)
+
+
+def test_a_class_without_test_images_is_not_drawn_as_another():
+    images = load_images("digits")
+    kept = images.test_labels != 4
+    part = replace(images, test_images=images.test_images[kept], test_labels=images.test_labels[kept])
+    figure = draw_reconstructions({"PCA": Dimmed(0.9)}, part, Config(), Unwatched())
+    assert figure.axes[0].images[0].get_array().shape[1] == 9 * (28 + 2) + 2
 
 
 @pytest.mark.slow
