@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from foundations.activations import Sigmoid
 from foundations.errors import require, require_choice
+from foundations.images import channels_last
 from foundations.optimizers import AdamW
 from foundations.schedules import warmup_cosine
 from foundations.streams import Streams
@@ -83,9 +84,8 @@ def build_autoencoder(
         autoencoder = conv_autoencoder(shape, code_size, weights, channels=channels, end=end)
     else:
         autoencoder = dense_autoencoder(shape, code_size, weights, hidden=hidden or HIDDEN[model], end=end)
-    autoencoder.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's hints lack it
     return AutoencoderLearner(
-        autoencoder,
+        channels_last(autoencoder, device),
         AdamW(autoencoder.parameters(), lr=learning_rate, weight_decay=0.0, fused=True),
         images.to(device),
         batch_size=batch_size,

@@ -66,8 +66,8 @@ def draw_quality(entries: "dict[str, Entry]", real: str) -> "Figure":
         assert made is not None
         _dot(left, found.recall, found.precision, place, name)
         _dot(right, made.learning_seconds + made.drawing_seconds, found.frechet_distance, place, name)
-    left.set(title="Look real, and cover what is real", xlabel="recall (share of the real digits covered, k = 3)")
-    left.set(ylabel="precision (share that lies among the real digits, k = 3)", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
+    left.set(title="Look real, and cover what is real", xlabel="recall (share of real digits covered, k = 3)")
+    left.set(ylabel="precision (share among real digits, k = 3)", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
     right.set(title="Quality against time", xlabel="seconds to learn and to draw", xscale="log", yscale="log")
     right.set_ylabel("Frechet distance (lower is better)")
     for axis, (low, high) in ((right.xaxis, right.get_xlim()), (right.yaxis, right.get_ylim())):
