@@ -1,38 +1,13 @@
 """What the lab attacks, and what it warns of."""
 
-from dataclasses import replace
-
 import pytest
 import torch
+from unwatched import Unwatched
 
 from foundations.errors import InputError
-from foundations.streams import Streams
 from generative.adversarial import Norm
 from labs.adversarial_examples import EPSILONS, SHOWN, Attacked, Config, load, report
 from labs.drawings.adversarial_examples import draw_pictures
-from labs.kit.data import load_images
-
-
-class Notebook:
-    """A run that keeps what it is told."""
-
-    streams, device = Streams(0), torch.device("cpu")
-
-    def __init__(self, **changes):
-        self.images = replace(load_images("digits"), **changes)
-        self.notes, self.figures = [], {}
-
-    def load_images(self, spec):
-        return self.images
-
-    def note(self, text):
-        self.notes.append(text)
-
-    def table(self, name, rows):
-        self.rows = rows
-
-    def summary(self, figures):
-        self.figures |= figures
 
 
 def results(plain=0.9, robust=0.8, fgsm=0.5, pgd=0.4):
@@ -54,10 +29,10 @@ def test_the_lab_measures_in_every_norm_that_the_package_knows():
 
 
 def test_the_digits_shown_are_of_different_classes_and_keep_their_labels():
-    run = Notebook()
+    run = Unwatched()
     part = load(Config(test_images=200), run)
     assert len(part.test_labels[:SHOWN].unique()) == SHOWN
-    pairs = zip(run.images.test_images, run.images.test_labels, strict=True)
+    pairs = zip(run.data.test_images, run.data.test_labels, strict=True)
     known = {image.numpy().tobytes(): int(label) for image, label in pairs}
     taken = zip(part.test_images, part.test_labels, strict=True)
     assert all(known[image.numpy().tobytes()] == int(label) for image, label in taken)
@@ -66,12 +41,12 @@ def test_the_digits_shown_are_of_different_classes_and_keep_their_labels():
 
 def test_a_batch_larger_than_the_data_is_refused_before_training():
     with pytest.raises(InputError, match="batch_size=50000"):
-        load(Config(batch_size=50_000), Notebook())
+        load(Config(batch_size=50_000), Unwatched())
 
 
 def test_images_that_are_not_square_are_refused_before_training():
     with pytest.raises(InputError, match="data='tall': must be of 28x28 or 32x32 images, not 28x32"):
-        load(Config(data="tall"), Notebook(train_images=torch.zeros(1438, 1, 32, 28, dtype=torch.uint8)))
+        load(Config(data="tall"), Unwatched(train_images=torch.zeros(1438, 1, 32, 28, dtype=torch.uint8)))
 
 
 def test_the_pictures_name_the_attack_and_each_images_true_class():
@@ -93,14 +68,14 @@ def test_the_pictures_name_the_attack_and_each_images_true_class():
     ],
 )
 def test_what_went_wrong_is_said(found, said):
-    run = Notebook()
+    run = Unwatched()
     report(results(**found), 0.3, Config(), run)
     assert any(said in note for note in run.notes)
 
 
 def test_a_good_run_is_without_alarms_and_sums_up_both_networks():
-    run = Notebook()
+    run = Unwatched()
     report(results(), 0.3, Config(), run)
     assert run.notes == []
-    assert run.figures["accuracy/robust/attacked"] == 0.4
-    assert run.rows[0]["plain, pgd"] == "90.0%"
+    assert run.values["accuracy/robust/attacked"] == 0.4
+    assert run.tables["accuracy"][0]["plain, pgd"] == "90.0%"

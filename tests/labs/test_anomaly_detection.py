@@ -1,40 +1,16 @@
 """What the lab learns from, and what its settings allow."""
 
 import json
-from dataclasses import replace
 
 import pytest
 import torch
+from unwatched import Unwatched
 
 from foundations.errors import InputError
-from foundations.streams import Streams
 from labs.anomaly_detection import BY_CODE, BY_ERROR, Config, Trial, _tell, load
 from labs.kit.data import load_images
 from labs.kit.lab import load as load_lab
 from labs.kit.launch import execute
-
-
-class Unwatched:
-    """A run of which nobody asks anything but streams, device and the embedded digits."""
-
-    streams, device = Streams(0), torch.device("cpu")
-
-    def __init__(self, **changes):
-        self.images = replace(load_images("digits"), **changes)
-
-        self.notes = []
-
-    def load_images(self, spec):
-        return self.images
-
-    def note(self, text):
-        self.notes.append(text)
-
-    def table(self, name, rows):
-        pass
-
-    def summary(self, values):
-        pass
 
 
 def notes(own, pca, **settings):
@@ -46,14 +22,14 @@ def notes(own, pca, **settings):
     areas = dict(zip(ways, (own, 0.5, pca, 0.5), strict=True))
     odd = torch.tensor([True, False])
     trial = Trial({ways[0]: torch.tensor([1.0, 0.0])}, areas, 0.5, odd, {})
-    _tell([trial], areas, ways[:3], run.images, Config(**settings), run)
+    _tell([trial], areas, ways[:3], run.data, Config(**settings), run)
     return run.notes
 
 
 def test_images_are_shuffled_with_their_labels_and_no_more_than_asked_for():
     run = Unwatched()
     part = load(Config(training_images=300, test_images=100), run)
-    pairs = zip(run.images.train_images, run.images.train_labels, strict=True)
+    pairs = zip(run.data.train_images, run.data.train_labels, strict=True)
     known = {image.numpy().tobytes(): int(label) for image, label in pairs}
     assert (len(part.train_labels), len(part.test_labels)) == (300, 100)
     taken = zip(part.train_images, part.train_labels, strict=True)

@@ -5,37 +5,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+from unwatched import Unwatched
 
 from foundations.errors import InputError
-from foundations.streams import Streams
 from labs.autoencoder_mnist import Config, _tell_reconstruction, load
 from labs.drawings.autoencoder_mnist import draw_reconstructions
 from labs.kit.data import load_images
 from labs.kit.lab import load as load_lab
 from labs.kit.launch import execute
-
-
-class Unwatched:
-    """A run of which nobody asks anything but streams, device and the embedded digits."""
-
-    streams, device = Streams(0), torch.device("cpu")
-
-    def __init__(self, **changes):
-        self.images = replace(load_images("digits"), **changes)
-
-        self.notes, self.told = [], {}
-
-    def load_images(self, spec):
-        return self.images
-
-    def note(self, text):
-        self.notes.append(text)
-
-    def table(self, name, rows):
-        pass
-
-    def summary(self, values):
-        self.told |= values
 
 
 class Dimmed:
@@ -57,14 +34,14 @@ class Dimmed:
 def tell(own, pca, **settings):
     """The run that was told of these two coders."""
     run = Unwatched()
-    _tell_reconstruction({"autoencoder": own, "PCA": pca}, run.images, Config(**settings), run)
+    _tell_reconstruction({"autoencoder": own, "PCA": pca}, run.data, Config(**settings), run)
     return run
 
 
 def test_images_are_shuffled_with_their_labels_and_no_more_than_asked_for():
     run = Unwatched()
     part = load(Config(training_images=300, test_images=100), run)
-    pairs = zip(run.images.test_images, run.images.test_labels, strict=True)
+    pairs = zip(run.data.test_images, run.data.test_labels, strict=True)
     known = {image.numpy().tobytes(): int(label) for image, label in pairs}
     assert (len(part.train_labels), len(part.test_labels)) == (300, 100)
     taken = zip(part.test_images, part.test_labels, strict=True)
@@ -88,13 +65,13 @@ def test_too_few_images_are_the_datas_fault(training, test):
 def test_a_better_reconstruction_than_that_of_principal_components_raises_no_alarm():
     run = tell(Dimmed(0.9), Dimmed(0.8))
     assert run.notes == []
-    assert run.told["dead_units"] == 0
+    assert run.values["dead_units"] == 0
 
 
 def test_units_that_are_the_same_for_all_images_are_counted_and_raise_an_alarm():
     run = tell(Dimmed(0.9, dead=3), Dimmed(0.8))
     assert run.notes == ["3 of the code's 28 numbers are nearly the same for all images"]
-    assert run.told["dead_units"] == 3
+    assert run.values["dead_units"] == 3
 
 
 def test_an_autoencoder_no_better_than_principal_components_raises_an_alarm():
@@ -113,8 +90,8 @@ def test_the_summary_tells_how_sparse_the_code_is():
     sparse.encode = lambda images: torch.eye(28)[torch.arange(len(images)) % 28]
     sparse.decode = full.decode = lambda codes: torch.zeros(len(codes), 1, 28, 28)
     full.encode = lambda images: torch.ones(len(images), 28)
-    assert tell(sparse, full).told["hoyer_sparsity"] == pytest.approx(1)
-    assert tell(full, full).told["hoyer_sparsity"] == pytest.approx(0, abs=1e-5)
+    assert tell(sparse, full).values["hoyer_sparsity"] == pytest.approx(1)
+    assert tell(full, full).values["hoyer_sparsity"] == pytest.approx(0, abs=1e-5)
 
 
 def test_a_class_without_test_images_is_not_drawn_as_another():

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from unwatched import Unwatched
 
 from agents.evaluation import Evaluation
 from agents.recipes import CART_POLE, make_agent
@@ -15,24 +16,12 @@ from labs.kit.lab import load
 from labs.kit.launch import execute
 
 
-class StandIn:
-    """As much of a run as telling needs: two looks, the second of which finds the pole balanced."""
-
-    def __init__(self) -> None:
-        self.tables, self.figures, self.notes = {}, {}, []
+class Balanced(Unwatched):
+    """A run with two looks at every agent, the second of which finds the pole balanced."""
 
     def history(self, name):
         values = {"greedy/return": [300.0, 480.0], "greedy/steps": [2e3, 4e3], "speed/learning_seconds": [0.1, 0.2]}
         return [4, 8], values["/".join(name.split("/")[-2:])]
-
-    def table(self, name, rows):
-        self.tables[name] = rows
-
-    def summary(self, values):
-        self.figures |= values
-
-    def note(self, text):
-        self.notes.append(text)
 
 
 def result(agent, seed, mean):
@@ -52,20 +41,20 @@ def test_every_agent_can_be_built(name):
 
 
 def test_the_first_look_that_solved_it_counts():
-    assert first_solved(result("ppo", 0, 500.0), StandIn()) == (4e3, 0.2)
+    assert first_solved(result("ppo", 0, 500.0), Balanced()) == (4e3, 0.2)
 
 
 def test_the_summary_has_the_middle_and_the_worst_of_the_runs():
-    run = StandIn()
+    run = Balanced()
     tell([result("ppo", seed, mean) for seed, mean in enumerate((500.0, 490.0, 480.0))], Config(), run)
-    assert run.figures["return/ppo"] == 490
-    assert run.figures["return/ppo_worst"] == 480
-    assert run.figures["steps_to_475/ppo"] == 4e3
+    assert run.values["return/ppo"] == 490
+    assert run.values["return/ppo_worst"] == 480
+    assert run.values["steps_to_475/ppo"] == 4e3
     assert not run.notes
 
 
 def test_a_run_that_falls_short_is_said():
-    run = StandIn()
+    run = Balanced()
     tell([result("sb3-a2c", 3, 100.0), result("sb3-a2c", 4, 500.0)], Config(), run)
     assert run.notes == ["sb3-a2c: below 475 in the end with seed 3; more --steps may help"]
 

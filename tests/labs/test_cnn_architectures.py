@@ -4,38 +4,28 @@ from itertools import islice
 
 import pytest
 import torch
+from unwatched import Unwatched
 
 from foundations.errors import InputError
 from foundations.inspection import count_parameters
 from foundations.losses import cross_entropy_from_logits
 from foundations.optimizers import SGD
-from foundations.streams import Streams
 from foundations.training import SupervisedLearner
 from labs.cnn_architectures import FAMILIES, NARROW, Config, build, build_deep, load
-from labs.kit.data import load_images
-
-
-class Unwatched:
-    """A run of which nobody asks anything but streams, device and the embedded digits."""
-
-    streams, device = Streams(0), torch.device("cpu")
-
-    def load_images(self, spec):
-        return load_images("digits")
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("width", [0.5, 1.0])
 def test_every_family_gives_ten_logits_of_a_digit(family, width):
     run = Unwatched()
-    network = build(family, width * NARROW[family], run.load_images("digits"), run.streams, run)
+    network = build(family, width * NARROW[family], run.data, run.streams, run)
     assert network(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
     assert count_parameters(network) < 400_000
 
 
 def test_plain_and_residual_networks_begin_with_the_same_weights():
     run = Unwatched()
-    images = run.load_images("digits")
+    images = run.data
     plain, residual = (build_deep(20, kind, images, Config(), run.streams) for kind in ("plain", "residual"))
     assert all(map(torch.equal, plain.parameters(), residual.parameters()))
 
@@ -54,7 +44,7 @@ def test_a_network_asked_for_twice_is_refused_before_anything_is_trained(twice):
 @pytest.mark.slow
 def test_thirty_two_residual_layers_fit_the_training_images_better_than_plain_ones():
     run = Unwatched()
-    images = run.load_images("digits")
+    images = run.data
     losses = {}
     for kind in ("plain", "residual"):
         network = build_deep(32, kind, images, Config(deep_width=0.25), run.streams)

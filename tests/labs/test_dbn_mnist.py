@@ -1,35 +1,21 @@
 """What the lab learns from, and how it measures that."""
 
 import json
-from dataclasses import replace
 
 import pytest
 import torch
+from unwatched import Unwatched
 
 from foundations.errors import InputError
-from foundations.streams import Streams
 from labs.dbn_mnist import BATCH, Config, binary, load
-from labs.kit.data import load_images
 from labs.kit.lab import load as load_lab
 from labs.kit.launch import execute
-
-
-class Unwatched:
-    """A run of which nobody asks anything but streams, device and the embedded digits."""
-
-    streams, device = Streams(0), torch.device("cpu")
-
-    def __init__(self, **changes):
-        self.images = replace(load_images("digits"), **changes)
-
-    def load_images(self, spec):
-        return self.images
 
 
 def test_a_part_of_the_training_images_keeps_its_labels():
     run = Unwatched()
     part = load(Config(training_images=150), run)
-    pairs = zip(run.images.train_images, run.images.train_labels, strict=True)
+    pairs = zip(run.data.train_images, run.data.train_labels, strict=True)
     known = {image.numpy().tobytes(): int(label) for image, label in pairs}
     assert len(part.train_labels) == 150
     chosen = zip(part.train_images, part.train_labels, strict=True)

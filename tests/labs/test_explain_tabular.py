@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from unwatched import Unwatched
 
 import explain
 from foundations.errors import InputError
@@ -37,21 +38,6 @@ def task():
     )
 
 
-class FakeRun:
-    def __init__(self):
-        from foundations.streams import Streams
-
-        self.streams = Streams(0)
-        self.notes, self.tables, self.figures = [], {}, {}
-        self.note, self.table, self.figure = self.notes.append, self.tables.__setitem__, self.figures.__setitem__
-
-    def summary(self, values):
-        pass
-
-    def file(self, name, write):
-        pass
-
-
 def test_four_different_cases_are_looked_at_and_the_worst_mistake_is_one(task):
     cases = choose_cases(task)
     assert cases["worst mistake"] == 7
@@ -62,7 +48,7 @@ def test_four_different_cases_are_looked_at_and_the_worst_mistake_is_one(task):
 
 def test_a_case_that_the_line_misses_is_said_to_be_in_doubt(task):
     steep = dataclasses.replace(task, model=model_of(lambda frame: np.sin(40 * frame["a"]), task.test))
-    run = FakeRun()
+    run = Unwatched()
     look_at_cases(steep, CONFIG, run)
     assert all("the line fits badly" in row["doubts"] for row in run.tables["trust"])
     assert "4 of 4 explanations shown are in doubt" in run.notes[-1]
@@ -70,18 +56,14 @@ def test_a_case_that_the_line_misses_is_said_to_be_in_doubt(task):
 
 
 def test_a_model_that_is_a_line_is_explained_without_doubts(task):
-    run = FakeRun()
+    run = Unwatched()
     look_at_cases(task, Config(samples=2_000, explained=20), run)
     assert {row["doubts"] for row in run.tables["trust"]} == {"none"}
 
 
 def test_houses_that_are_nowhere_are_missing_in_one_line(tmp_path, monkeypatch):
-    from labs.kit.data import load_table
-
     monkeypatch.setenv("LABS_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("LABS_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("LABS_OFFLINE", "1")
-    run = FakeRun()
-    run.load_table = load_table
     with pytest.raises(InputError, match=r"housing/housing.csv: not in LABS_DATA_DIR"):
-        train_houses(CONFIG, run)
+        train_houses(CONFIG, Unwatched())

@@ -1,41 +1,17 @@
 """What the comparison rests on, and what it warns of."""
 
-from dataclasses import replace
 from typing import get_args
 
 import pytest
 import torch
+from unwatched import Unwatched
 
 from foundations.errors import InputError
-from foundations.streams import Streams
 from generative.gan.models import Model
 from generative.judge import FEATURES
 from generative.metrics import SAMPLES_PER_FEATURE, Assessment
 from labs.drawings.generative_compare import MARKERS
 from labs.generative_compare import FEWEST, GANS, REAL, Config, Entry, Made, load, report
-from labs.kit.data import load_images
-
-
-class Notebook:
-    """A run that keeps what it is told."""
-
-    streams, device = Streams(0), torch.device("cpu")
-
-    def __init__(self, **changes):
-        self.images = replace(load_images("digits"), **changes)
-        self.notes, self.figures, self.rows = [], {}, []
-
-    def load_images(self, spec):
-        return self.images
-
-    def note(self, text):
-        self.notes.append(text)
-
-    def table(self, name, rows):
-        self.rows = rows
-
-    def summary(self, figures):
-        self.figures |= figures
 
 
 def entry(made=True, copying=6.0, **changes):
@@ -67,16 +43,16 @@ def test_every_model_has_a_mark_of_its_own():
 
 def test_images_of_another_size_are_refused():
     with pytest.raises(InputError, match="grey images, 28x28"):
-        load(Config(), Notebook(test_images=torch.zeros(400, 1, 32, 32, dtype=torch.uint8)))
+        load(Config(), Unwatched(test_images=torch.zeros(400, 1, 32, 32, dtype=torch.uint8)))
 
 
 def test_fewer_images_than_the_judge_needs_are_refused():
     with pytest.raises(InputError, match="of 320 test images at least"):
-        load(Config(), Notebook(test_images=torch.zeros(300, 1, 28, 28, dtype=torch.uint8)))
+        load(Config(), Unwatched(test_images=torch.zeros(300, 1, 28, 28, dtype=torch.uint8)))
 
 
 def test_too_few_samples_to_rank_by_are_said():
-    run = Notebook()
+    run = Unwatched()
     assert len(load(Config(training_images=400), run).train_labels) == 400
     assert any("too few samples" in note for note in run.notes)
 
@@ -91,15 +67,15 @@ def test_too_few_samples_to_rank_by_are_said():
     ],
 )
 def test_what_went_wrong_is_said(found, said):
-    run = Notebook()
+    run = Unwatched()
     report({REAL: entry(made=False), "VAE": entry(**found)}, run)
     assert [said in note for note in run.notes] == [True]
 
 
 def test_a_good_model_is_without_alarms_and_its_seconds_stay_out_of_what_is_replayed():
-    run = Notebook()
+    run = Unwatched()
     report({REAL: entry(made=False), "VAE": entry()}, run)
     assert run.notes == []
-    assert run.figures["vae/precision"] == 0.8
-    assert [name for name, value in run.figures.items() if value == 12.5] == ["speed/vae_seconds"]
-    assert [row["weights to draw"] for row in run.rows] == ["", "1,000"]
+    assert run.values["vae/precision"] == 0.8
+    assert [name for name, value in run.values.items() if value == 12.5] == ["speed/vae_seconds"]
+    assert [row["weights to draw"] for row in run.tables["comparison"]] == ["", "1,000"]

@@ -1,25 +1,13 @@
 """What the lab of gradients through depth shows, on the digits that every machine has."""
 
 import pytest
-import torch
+from unwatched import Unwatched
 
-from foundations.streams import Streams
 from labs.gradient_health import Bench, Case, Config, until_overflow
-from labs.kit.data import load_images
-
-
-class StandIn:
-    """As much of a run as the bench needs."""
-
-    streams = Streams(0)
-    device = torch.device("cpu")
-
-    def load_images(self, spec):
-        return load_images(spec)
 
 
 def bench(**settings):
-    return Bench(Config(data="digits", width=32, batch_size=32, **settings), StandIn())
+    return Bench(Config(data="digits", width=32, batch_size=32, **settings), Unwatched())
 
 
 def test_fifty_sigmoids_leave_the_first_layer_next_to_nothing_of_the_gradient():

@@ -1,42 +1,28 @@
 """What the lab trains, on which images, and how well it does where there are few."""
 
 import json
-from dataclasses import replace
 
 import pytest
 import torch
+from unwatched import Unwatched
 
 from foundations.errors import InputError
 from foundations.inspection import count_parameters
-from foundations.streams import Streams
-from labs.kit.data import load_images
 from labs.kit.lab import load as load_lab
 from labs.kit.launch import execute
 from labs.mnist_classifier import FEWEST_STEPS, Config, build, load, plan
 
 
-class Unwatched:
-    """A run of which nobody asks anything but streams, device and the embedded digits."""
-
-    streams, device = Streams(0), torch.device("cpu")
-
-    def __init__(self, **changes):
-        self.images = replace(load_images("digits"), **changes)
-
-    def load_images(self, spec):
-        return self.images
-
-
 @pytest.mark.parametrize(("model", "weights"), [("lenet", 61_706), ("mlp", 235_146)])
 def test_the_models_have_the_weights_that_the_settings_promise(model, weights):
     run = Unwatched()
-    assert count_parameters(build(model, run.images, run.streams, run)) == weights
+    assert count_parameters(build(model, run.data, run.streams, run)) == weights
 
 
 def test_a_part_of_the_training_images_keeps_its_labels_and_all_classes():
     run = Unwatched()
     part = load(Config(training_images=200), run)
-    known = {image.numpy().tobytes(): int(label) for image, label in zip(*_training(run.images), strict=True)}
+    known = {image.numpy().tobytes(): int(label) for image, label in zip(*_training(run.data), strict=True)}
     assert len(part.train_labels) == 200
     assert all(known[image.numpy().tobytes()] == int(label) for image, label in zip(*_training(part), strict=True))
     assert len(part.train_labels.unique()) == 10

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from unwatched import Unwatched
 
 from foundations.errors import InputError
 from foundations.optimizers.variants import VARIANTS
@@ -27,22 +28,8 @@ def test_frames_of_the_film_are_pictures_that_differ():
     assert not torch.equal(first, second)
 
 
-class _Run:
-    """As much of a run as the digits ask for."""
-
-    def __init__(self) -> None:
-        from foundations.streams import Streams
-
-        self.streams, self.device = Streams(0), torch.device("cpu")
-
-    def load_images(self, spec):
-        from labs.kit.data import load_images
-
-        return load_images(spec)
-
-
 def test_all_optimizers_start_from_the_same_weights_and_see_the_same_batches():
-    digits = Digits(Config(data="digits", hidden=8), _Run())
+    digits = Digits(Config(data="digits", hidden=8), Unwatched())
     learners = [digits.learner(name, 0.01, digits.run.streams) for name in VARIANTS]
     for learner in learners[1:]:
         for left, right in zip(learner.network.parameters(), learners[0].network.parameters(), strict=True):
@@ -51,15 +38,15 @@ def test_all_optimizers_start_from_the_same_weights_and_see_the_same_batches():
 
 
 def test_the_rate_for_the_digits_is_one_that_learns():
-    digits = Digits(Config(data="digits", hidden=16, tuning_steps=20, batch_size=32), _Run())
+    digits = Digits(Config(data="digits", hidden=16, tuning_steps=20, batch_size=32), Unwatched())
     assert 1e-3 <= digits.tune("Adam") <= 1e-1
 
 
 def test_a_batch_larger_than_the_data_is_refused():
     with pytest.raises(InputError, match=r"^batch_size=5000"):
-        Digits(Config(data="digits", batch_size=5_000), _Run())
+        Digits(Config(data="digits", batch_size=5_000), Unwatched())
 
 
 def test_too_few_images_to_hold_some_out_are_refused():
     with pytest.raises(InputError, match=r"^training_images=9: must be at least 10"):
-        Digits(Config(data="digits", training_images=9, batch_size=1), _Run())
+        Digits(Config(data="digits", training_images=9, batch_size=1), Unwatched())

@@ -2,16 +2,11 @@
 
 import pytest
 import torch
+from unwatched import Unwatched
 
 from foundations.errors import InputError
 from foundations.streams import Streams
 from labs.perceptron import PROBLEMS, Config, accuracy, main, make_problem, train_pair
-
-
-class Unwatched:
-    """A run of which nobody asks anything but its streams and its device."""
-
-    streams, device = Streams(0), torch.device("cpu")
 
 
 @pytest.mark.parametrize("name", PROBLEMS)

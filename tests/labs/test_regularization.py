@@ -2,33 +2,16 @@
 
 import pytest
 import torch
+from unwatched import Unwatched
 
 from foundations.errors import InputError
-from foundations.streams import Streams
-from labs.kit.data import load_images
 from labs.regularization import Config, Method, Result, Trials, gain, methods
 
 SMALL = {"data": "digits", "images": 100, "batch_size": 20, "channels": 4, "units": 16, "epochs": 2}
 
 
-class StandIn:
-    """As much of a run as the trials need."""
-
-    streams = Streams(0)
-    device = torch.device("cpu")
-
-    def load_images(self, spec):
-        return load_images(spec)
-
-    def follow(self, learner, *, steps, examples_per_step, name):
-        yield from zip(range(1, steps + 1), learner.learn(), strict=False)
-
-    def log(self, metrics):
-        pass
-
-
 def trials(**settings):
-    return Trials(Config(**{**SMALL, **settings}), StandIn())
+    return Trials(Config(**{**SMALL, **settings}), Unwatched())
 
 
 def test_all_methods_of_a_seed_begin_with_the_same_weights_and_images():

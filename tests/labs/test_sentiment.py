@@ -6,6 +6,7 @@ import random
 import numpy as np
 import pytest
 import torch
+from unwatched import Unwatched
 
 from foundations.errors import InputError
 from labs.kit.data import load_sentences
@@ -15,16 +16,6 @@ from labs.sentiment import FOLDS, YARDSTICK, Answers, Config, answers_of, count_
 
 CLEAR = {"blame": ("dull", "bad", "boring", "weak"), "praise": ("bright", "good", "moving", "strong")}
 FILLING = ("the", "film", "is", "a", "plot", "and", "cast", "it", "story", "of")
-
-
-class Unwatched:
-    device = torch.device("cpu")
-
-    def __init__(self, folder):
-        self.folder = folder
-
-    def load_sentences(self, spec):
-        return load_sentences(self.folder)
 
 
 @pytest.fixture
@@ -44,7 +35,7 @@ def folder(tmp_path):
 
 def _folds(folder):
     data = load_sentences(folder)
-    return data, [divide(data, number, Config(), Unwatched(folder)) for number in range(FOLDS)]
+    return data, [divide(data, number, Config(), Unwatched()) for number in range(FOLDS)]
 
 
 def test_every_sentence_is_in_one_part_of_each_fold_and_tested_once(folder):
@@ -98,7 +89,7 @@ def test_a_reader_without_a_mistake_says_so(folder):
 def test_too_few_sentences_are_refused(folder):
     (folder / "praise.txt").write_text("good\nbetter")
     with pytest.raises(InputError, match="at least 20 sentences a class, not 2"):
-        main(Config(data=str(folder)), Unwatched(folder))
+        main(Config(data=str(folder)), Unwatched())
 
 
 def _summary(place, **settings):

@@ -1,40 +1,11 @@
 """What the lab of tabular agents shows."""
 
-from types import SimpleNamespace
-
 import pytest
+from unwatched import Unwatched
 
 from agents.environments import make_one
-from foundations.streams import Streams
 from labs.drawings.tabular import METHODS, Grid
 from labs.tabular import Config, main
-
-
-class StandIn(SimpleNamespace):
-    """As much of a run as the lab needs; what it is given, it keeps."""
-
-    def __init__(self):
-        super().__init__(streams=Streams(0), figures=[], tables={}, notes=[], values={})
-
-    def follow(self, learner, *, steps, **_):
-        updates = learner.learn()
-        yield from ((step, next(updates)) for step in range(1, steps + 1))
-
-    def figure(self, name, figure):
-        from matplotlib import pyplot as plt
-
-        self.figures.append(name)
-        figure.canvas.draw()
-        plt.close(figure)
-
-    def table(self, name, rows):
-        self.tables[name] = rows
-
-    def summary(self, values):
-        self.values.update(values)
-
-    def note(self, text):
-        self.notes.append(text)
 
 
 @pytest.mark.parametrize("name", ["FrozenLake-v1", "CliffWalking-v1"])
@@ -58,7 +29,7 @@ def test_the_map_leads_where_the_environment_goes(name):
 @pytest.mark.slow
 @pytest.mark.parametrize(("env", "shown"), [("taxi", 2), ("blackjack", 2), ("cliff_walking", 4)])
 def test_each_environment_is_drawn_and_what_falls_short_is_said(env, shown):
-    run = StandIn()
+    run = Unwatched()
     main(Config(env=env, repetitions=1, episodes=60, looks=3), run)
     assert len(run.figures) == shown
     assert len(run.tables["policies"]) == len(METHODS)

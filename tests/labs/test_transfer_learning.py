@@ -6,6 +6,7 @@ from itertools import product
 import pytest
 import torch
 from states import assert_resumes_exactly
+from unwatched import Unwatched
 
 from foundations.errors import InputError
 from foundations.streams import Streams
@@ -14,18 +15,6 @@ from labs.kit.data import load_images
 from labs.transfer_learning import Config, Task, Trials, generality, lenet, make_tasks, pretrain
 
 SMALL = {"labels": (10, 40), "repetitions": 2, "steps": 3, "source_images": 200, "test_images": 60}
-
-
-class Unwatched:
-    """A run of which nobody asks anything but device and the embedded digits, also in the place of larger data."""
-
-    device, streams = torch.device("cpu"), Streams(0)
-
-    def follow(self, learner, steps, **_):
-        return zip(range(steps), learner.learn(), strict=False)
-
-    def load_images(self, spec):
-        return load_images("digits")
 
 
 @pytest.fixture(scope="module")

@@ -1,46 +1,19 @@
 """What the VAE's lab trains, what it notices, and how it ends."""
 
 import json
-from dataclasses import replace
 
 import pytest
 import torch
+from unwatched import Unwatched
 
 from foundations.errors import InputError
 from foundations.inspection import count_parameters
 from foundations.streams import Streams
 from generative.bounds import ElboTerms
 from labs.drawings.vae_mnist import draw_bounds, pairs_of
-from labs.kit.data import load_images
 from labs.kit.lab import load as load_lab
 from labs.kit.launch import execute
 from labs.vae_mnist import Config, Judged, build, load, report, see
-
-
-class Unwatched:
-    """A run of which nobody asks anything but streams, device and the embedded digits."""
-
-    streams, device = Streams(0), torch.device("cpu")
-
-    def __init__(self, **changes):
-        self.images = replace(load_images("digits"), **changes)
-        self.notes = []
-
-    def load_images(self, spec):
-        return self.images
-
-    def history(self, name):
-        return PAST[name]
-
-    def table(self, name, rows):
-        self.rows = [tuple(row.values()) for row in rows]
-
-    def summary(self, figures):
-        pass
-
-    def note(self, text):
-        self.notes.append(text)
-
 
 PAST = {
     "nats/bound": ([1, 2, 3], [-300.0, -110.0, -92.0]),
@@ -48,6 +21,15 @@ PAST = {
     "nats/kl": ([1, 3], [5.0, 14.0]),
     "validation/bound": ([3], [-105.0]),
 }
+
+
+def trained():
+    """A run that has logged these curves."""
+    run = Unwatched()
+    for name, (steps, values) in PAST.items():
+        for run.step, value in zip(steps, values, strict=True):
+            run.log({name: value})
+    return run
 
 
 def judged(kl=1.0):
@@ -59,7 +41,7 @@ def judged(kl=1.0):
 
 def curves(**settings):
     """What is drawn of the bounds: the left panel, and its curves by name."""
-    figure = draw_bounds(judged(), 50, Config(**settings), Unwatched())
+    figure = draw_bounds(judged(), 50, Config(**settings), trained())
     axes = figure.axes[0]
     return axes, {line.get_label(): line for line in axes.lines}
 
@@ -88,10 +70,10 @@ def test_the_vae_is_told_the_labels_where_it_is_conditional_alone():
 
 def test_test_images_are_binarized_once_and_keep_their_labels():
     config, run = Config(conditional=True), Unwatched()
-    first, second = (see(run.images, config, run) for _ in range(2))
+    first, second = (see(run.data, config, run) for _ in range(2))
     assert torch.equal(first.x, second.x)
     assert set(first.x.unique().tolist()) == {0, 1}
-    assert torch.equal(first.labels, run.images.test_labels[first.order])
+    assert torch.equal(first.labels, run.data.test_labels[first.order])
 
 
 def test_paths_of_a_conditional_vae_join_images_of_one_class():
@@ -132,14 +114,14 @@ def test_the_figure_of_the_bounds_says_what_is_bounded_and_of_how_many_images(co
 
 
 def test_the_figure_of_the_units_says_what_they_say_in_all():
-    figure = draw_bounds(judged(0.25), 1, Config(), Unwatched())
+    figure = draw_bounds(judged(0.25), 1, Config(), trained())
     assert figure.axes[1].get_title() == "10 of 10 latent units are active,\ndivergence 2.5 nats in all"
 
 
 def test_bound_and_estimate_are_told_of_the_same_images_too():
     run = Unwatched()
     report(judged(), Config(data="digits"), run)
-    assert run.rows == [
+    assert [tuple(row.values()) for row in run.tables["nats"]] == [
         ("-ELBO, 40 images", "70.00"),
         ("-ELBO, the first 20 of them", "60.00"),
         ("-log p(x) at most, k = 500 latents, the same 20 images", "55.00 (standard error 2.00)"),
