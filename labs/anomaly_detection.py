@@ -115,7 +115,7 @@ def _require_enough(images: "ImageData", config: Config) -> None:
     at_most = f"at most {config.training_images} of them and {config.test_images} test images are taken"
     require(fewest >= max(config.batch_size, NEIGHBOURS), "data", config.data, f"{allowed}; {at_most}")
     most = min(fewest, images.train_images[0].numel())
-    sizes = f"with one of {most} or less, as the pixels and the images allow"
+    sizes = f"sizes of which one is {most} or less, as the pixels and the images allow"
     require(min(config.pca_sizes) <= most, "pca_sizes", config.pca_sizes, sizes)
     for name, odd in zip(images.class_names, images.test_labels.bincount(minlength=classes).tolist(), strict=True):
         enough = SHOWN <= odd <= len(images.test_labels) - SHOWN

@@ -42,7 +42,7 @@ def test_images_of_one_class_have_no_other_to_hold_out():
 
 
 def test_sizes_of_which_principal_components_allow_none_are_refused():
-    with pytest.raises(InputError, match=r"pca_sizes=\(5000,\): must be with one of 784 or less"):
+    with pytest.raises(InputError, match=r"pca_sizes=\(5000,\): must be sizes of which one is 784 or less"):
         load(Config(pca_sizes=(5000,)), Unwatched())
     load(Config(pca_sizes=(5000, 784)), Unwatched())
 
