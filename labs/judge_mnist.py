@@ -49,15 +49,15 @@ def main(config: Config, run: kit.Run) -> None:
     require(config.batch_size <= count, "batch_size", config.batch_size, f"at most {count:,}, the training images")
     judge = generative.Judge(generator=run.streams.torch("weights")).to(run.device)
     steps = config.epochs * (count // config.batch_size)
-    learner = foundations.SupervisedLearner(
+    learner = foundations.images.image_classifier(
         judge,
         foundations.AdamW(judge.parameters(), lr=config.learning_rate, weight_decay=0.02, fused=True),
-        foundations.losses.cross_entropy_from_logits,
         digits.train_images.to(run.device),
         digits.train_labels.to(run.device),
         batch_size=config.batch_size,
+        steps=steps,
+        warmup=steps // 5,
         prepare=augmentation(config),
-        schedule=foundations.schedules.warmup_cosine(steps // 5, steps),
         streams=run.streams,
     )
     test_images, test_labels = digits.test_images.to(run.device) / 255, digits.test_labels.to(run.device)
@@ -73,12 +73,10 @@ def main(config: Config, run: kit.Run) -> None:
 
 def augmentation(config: Config) -> "Prepare":
     """Bytes to [0, 1]; turned, scaled, shifted; half of the images noisy."""
+    moved = foundations.images.augmented(degrees=config.degrees, scale=config.scale, shift=config.shift)
 
     def prepare(images: "Tensor", generator: "Generator") -> "Tensor":
-        images = foundations.augmentation.random_affine(
-            images / 255, generator, degrees=config.degrees, scale=config.scale, shift=config.shift
-        )
-        return foundations.augmentation.random_noise(images, generator, largest=config.noise)
+        return foundations.augmentation.random_noise(moved(images, generator), generator, largest=config.noise)
 
     return prepare
 
