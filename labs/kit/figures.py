@@ -70,7 +70,8 @@ def grid(images: "Tensor", columns: int = 8, *, scale: int | None = None) -> Ima
 def sheet(images: "Tensor", rows: Sequence[str], columns: Sequence[str]) -> "Figure":
     """`images` (rows x columns, 1 or 3, height, width) row by row, values in [0, 1], the rows and columns named."""
     height, width = images.shape[2:]
-    figure, axes = plt.subplots(figsize=(1.6 + 0.75 * len(columns), 1.1 + 0.75 * len(rows) * height / width))
+    size = 1.6 + 0.75 * len(columns), 1.1 + 0.75 * len(rows) * height / width
+    figure, axes = plt.subplots(figsize=size, layout="compressed")  # made for axes of a fixed shape
     axes.imshow(grid(images, len(columns), scale=1), cmap="gray", vmin=0, vmax=255)
     axes.set_xticks([GAP + width / 2 + place * (width + GAP) for place in range(len(columns))], columns)
     axes.set_yticks([GAP + height / 2 + place * (height + GAP) for place in range(len(rows))], rows)

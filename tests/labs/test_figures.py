@@ -143,3 +143,13 @@ def test_mistakes_take_as_many_rows_of_eight_as_there_are_and_three_at_most(coun
     panels = len(figure.axes)
     plt.close(figure)
     assert panels == 8 * rows
+
+
+def test_the_names_of_a_sheet_lie_within_the_picture_under_a_title() -> None:
+    figure = figures.sheet(torch.zeros(100, 1, 28, 28), [f"category {row}" for row in range(10)], [""] * 10)
+    figure.suptitle("What each category has become")
+    figure.canvas.draw()
+    names = figure.axes[0].get_tightbbox()
+    assert names is not None
+    assert 0 <= names.x0 < names.x1 <= figure.bbox.width
+    plt.close(figure)
